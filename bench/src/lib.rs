@@ -1,0 +1,10 @@
+//! What the comparisons and the demo share: TPC-H data and queries, and what a run reported.
+//!
+//! Nothing here is part of the engine. The binaries are thin: `tpch-data` makes the data ([`tpch::ensure`]), `demo`
+//! runs the 22 queries on it ([`demo`]).
+
+pub mod demo;
+pub mod paths;
+pub mod progress;
+pub mod size;
+pub mod tpch;

@@ -1,0 +1,69 @@
+//! The `plimsoll` command.
+
+mod args;
+mod engine;
+mod failure;
+mod interrupt;
+mod list;
+mod memory;
+mod output;
+mod progress;
+mod prompt;
+mod refused;
+mod script;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+use failure::Failure;
+
+/// Memory that the process frees goes back to the system soon, where malloc of the C library would
+/// keep it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// How jemalloc is to behave, read by it when the process starts: freed pages go back after half a
+/// second, from a thread of its own; at once would cost queries two to five times their time.
+// SAFETY: jemalloc looks for this symbol and reads it as a C string, which it is; nothing writes it.
+#[allow(non_upper_case_globals)]
+#[unsafe(export_name = "malloc_conf")]
+pub static malloc_conf: &[u8; 59] =
+    b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0\0";
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            if let Some(words) = refused::explain(&error) {
+                eprintln!("error: {words}");
+                return ExitCode::from(2);
+            }
+            error.exit();
+        }
+    };
+    match run(&cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Failure::Error(message) = &failure {
+                eprintln!("error: {message}");
+            }
+            ExitCode::from(failure.exit_status())
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Sql(args) => script::sql(args),
+        Command::Run(args) => script::run(args),
+        Command::Memory(args) => memory::show(args),
+        Command::Conf(args) => list::show(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "plimsoll", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

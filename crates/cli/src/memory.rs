@@ -1,0 +1,25 @@
+use plimsoll_conf::breakdown::Breakdown;
+use plimsoll_conf::{Machine, MemoryLayout};
+
+use crate::args::{Format, MemoryArgs};
+use crate::failure::Failure;
+use crate::output::print_text;
+use crate::settings;
+
+/// `plimsoll memory`: the layout that settings come to, drawn or as JSON.
+pub fn show(args: &MemoryArgs) -> Result<(), Failure> {
+    let conf = settings::conf(&args.settings)?;
+    let layout = MemoryLayout::new(&conf.settings()?, &Machine::detect()?)?;
+    for warning in conf.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    for warning in &layout.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let text = match args.format {
+        Format::Text => Breakdown(&layout).to_string(),
+        Format::Json => serde_json::to_string_pretty(&layout)
+            .map_err(|error| Failure::Error(format!("the layout cannot be written: {error}")))?,
+    };
+    print_text(&text)
+}

@@ -1,0 +1,141 @@
+use std::io::Write;
+
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
+};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::arrow::util::display::ArrayFormatter;
+
+use super::{Print, PrintError, as_text};
+
+/// Rows that are looked at before the columns' widths are settled, and drawn at once after that.
+const CHUNK: usize = 1000;
+
+/// A drawn table that does not hold its rows: the first thousand settle the widths of the columns,
+/// later cells that are wider are wrapped.
+pub struct TablePrinter {
+    schema: SchemaRef,
+    rows: Vec<Vec<String>>,
+    /// Set once the header has been printed.
+    widths: Option<Vec<u16>>,
+}
+
+impl TablePrinter {
+    pub fn new(schema: SchemaRef) -> Self {
+        Self {
+            schema,
+            rows: Vec::new(),
+            widths: None,
+        }
+    }
+
+    fn draw(&mut self, last: bool, to: &mut dyn Write) -> Result<(), PrintError> {
+        let mut table = Table::new();
+        table
+            .load_style(presets::UTF8_FULL_CONDENSED)
+            .set_content_arrangement(ContentArrangement::Dynamic);
+        if self.widths.is_none() {
+            table.set_header(self.schema.fields().iter().map(|field| field.name()));
+        }
+        for row in self.rows.drain(..) {
+            table.add_row(row.into_iter().zip(self.schema.fields()).map(|(text, field)| {
+                let alignment = match field.data_type().is_numeric() {
+                    true => CellAlignment::Right,
+                    false => CellAlignment::Left,
+                };
+                Cell::new(text).set_alignment(alignment)
+            }));
+        }
+        if let Some(widths) = &self.widths {
+            for (column, width) in table.column_iter_mut().zip(widths) {
+                column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(*width)));
+            }
+        }
+        self.write(&table, last, to)
+    }
+
+    /// Writes the drawing without the borders that belong between the chunks of one table.
+    fn write(&mut self, table: &Table, last: bool, to: &mut dyn Write) -> Result<(), PrintError> {
+        let lines: Vec<String> = table.lines().collect();
+        let from = usize::from(self.widths.is_some());
+        let until = lines.len() - usize::from(!last);
+        for line in lines.get(from..until).unwrap_or_default() {
+            writeln!(to, "{line}")?;
+        }
+        if self.widths.is_none() {
+            self.widths = lines.first().map(|border| widths_of(border));
+        }
+        Ok(())
+    }
+}
+
+/// The widths of columns, padding included, as the top border shows them.
+fn widths_of(border: &str) -> Vec<u16> {
+    border
+        .trim_matches(['┌', '┐'])
+        .split('┬')
+        .map(|column| column.chars().count() as u16)
+        .collect()
+}
+
+impl Print for TablePrinter {
+    fn batch(&mut self, batch: &RecordBatch, to: &mut dyn Write) -> Result<(), PrintError> {
+        let options = as_text();
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+            .collect::<Result<Vec<_>, _>>()?;
+        for row in 0..batch.num_rows() {
+            if self.rows.len() == CHUNK {
+                self.draw(false, to)?;
+            }
+            self.rows
+                .push(columns.iter().map(|column| column.value(row).to_string()).collect());
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, to: &mut dyn Write) -> Result<(), PrintError> {
+        self.draw(true, to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::{Int64Array, StringArray};
+    use std::sync::Arc;
+
+    fn drawn(rows: usize) -> Vec<String> {
+        let numbers = Int64Array::from_iter_values(0..rows as i64);
+        let names = StringArray::from_iter_values((0..rows).map(|row| format!("row {row}")));
+        let batch = RecordBatch::try_from_iter(vec![
+            ("n", Arc::new(numbers) as _),
+            ("name", Arc::new(names) as _),
+        ])
+        .unwrap();
+        let mut printer = TablePrinter::new(batch.schema());
+        let mut text = Vec::new();
+        printer.batch(&batch, &mut text).unwrap();
+        printer.end(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn chunks_of_a_long_table_are_one_table() {
+        let lines = drawn(2 * CHUNK + 1);
+        assert_eq!(lines.len(), 2 * CHUNK + 1 + 4);
+        let width = lines[0].chars().count();
+        assert!(lines.iter().all(|line| line.chars().count() == width));
+        assert!(lines[CHUNK + 3].contains("row 1000"), "{}", lines[CHUNK + 3]);
+        assert!(lines.last().unwrap().starts_with('└'));
+    }
+
+    #[test]
+    fn no_rows_are_a_header_alone() {
+        assert_eq!(drawn(0).len(), 4);
+    }
+}

@@ -1,0 +1,87 @@
+//! DataFusion's own options, derived from ours: what the engine is told so that it fits its memory.
+
+use std::sync::Arc;
+
+use datafusion::common::config::Dialect;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::SessionConfig;
+use datafusion_spark::SessionStateBuilderSpark;
+use plimsoll_conf::Settings;
+use crate::division::SparkDivision;
+use plimsoll_exec::OneProbeForSpillingNestedLoops;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// The engine of a session, before any table is in it.
+pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut builder = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        // Functions under Spark's names with Spark's meaning, in place of DataFusion's where both
+        // have one.
+        .with_spark_features()
+        .with_physical_optimizer_rule(Arc::new(OneProbeForSpillingNestedLoops));
+    // First, because the first planner that plans an expression ends the search.
+    builder
+        .expr_planners()
+        .get_or_insert_with(Vec::new)
+        .insert(0, Arc::new(SparkDivision));
+    builder.build()
+}
+
+/// The options for a query that may use `threads` threads and at most `memory` bytes.
+pub(crate) fn config(settings: &Settings, threads: usize, memory: u64) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads)
+        .with_batch_size(batch_rows(memory))
+        .with_default_catalog_and_schema("spark_catalog", "default")
+        .with_sort_spill_reservation_bytes(merge_reserve(memory, threads))
+        .with_information_schema(true);
+    let options = config.options_mut();
+    options.sql_parser.dialect = Dialect::Spark;
+    options.sql_parser.collect_spans = true;
+    // Spark's NULLs are smaller than any value.
+    options.sql_parser.default_null_ordering = "nulls_min".to_owned();
+    // Spark reads 1.5 as a decimal.
+    options.sql_parser.parse_float_as_decimal = true;
+    options.execution.time_zone = settings.sql.time_zone.clone();
+    let broadcast = settings.sql.auto_broadcast_join_threshold.unwrap_or(0);
+    options.optimizer.hash_join_single_partition_threshold = broadcast as usize;
+    // A buffer between a scan and a sort: bounded by the memory there is, not by a gigabyte.
+    options.execution.sort_pushdown_buffer_capacity = (memory / 8) as usize;
+    config
+}
+
+/// Rows in a batch: 8192, as DataFusion has it, and fewer where a few batches for each of the
+/// operators of a plan would be a large part of the memory.
+fn batch_rows(memory: u64) -> usize {
+    match memory {
+        m if m >= 128 * MIB => 8192,
+        m if m >= 32 * MIB => 4096,
+        _ => 1024,
+    }
+}
+
+/// What an external sort keeps for merging its runs, in bytes: DataFusion's 10 MiB, and less where
+/// the sorts of all threads would set aside more than a tenth of the memory before the first row.
+fn merge_reserve(memory: u64, threads: usize) -> usize {
+    let share = memory / (16 * threads.max(1) as u64);
+    share.clamp(64 * KIB, 10 * MIB) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserves_shrink_with_the_memory() {
+        assert_eq!(merge_reserve(4096 * MIB, 2), 10 * MIB as usize);
+        assert_eq!(merge_reserve(64 * MIB, 2), 2 * MIB as usize);
+        assert_eq!(merge_reserve(MIB, 64), 64 * KIB as usize);
+        assert!(batch_rows(16 * MIB) < batch_rows(1024 * MIB));
+    }
+}

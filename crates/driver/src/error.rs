@@ -1,0 +1,216 @@
+use std::fmt;
+use std::io;
+
+use datafusion::common::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+
+use crate::statement::Statement;
+
+/// Why a statement, or a session, could not do what it was asked.
+///
+/// Each message is a paragraph that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The SQL text is wrong: syntax, an unknown table or column, types that do not fit.
+    #[error("{0}")]
+    Sql(SqlError),
+    /// A part of SQL that is not there.
+    #[error("{0}")]
+    NotSupported(String),
+    /// A setting that is unknown, malformed or impossible.
+    #[error(transparent)]
+    Setting(#[from] plimsoll_conf::ConfError),
+    /// Settings that make no memory layout together.
+    #[error(transparent)]
+    Layout(#[from] plimsoll_conf::LayoutError),
+    /// A file or directory that cannot be read as the table it should be.
+    #[error("{0}")]
+    Table(String),
+    /// An operator that cannot spill was refused execution memory.
+    #[error("{0}")]
+    OutOfExecutionMemory(String),
+    /// The directories of `spark.local.dir` cannot be written to, or are full.
+    #[error("{0}")]
+    Spill(String),
+    /// The query ran and failed: a cast that does not hold, a file that broke off.
+    #[error("{0}")]
+    Execution(String),
+    /// The system refused something that the engine cannot do without.
+    #[error("{what}: {source}")]
+    System {
+        /// What was wanted.
+        what: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// A line and column of a script, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: u64,
+    /// The character in the line.
+    pub column: u64,
+}
+
+/// What is wrong with a SQL text, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, if it is known.
+    pub place: Option<Place>,
+    /// The line of the script that the place is in.
+    pub source_line: Option<String>,
+}
+
+impl SqlError {
+    pub(crate) fn new(message: String, place: Option<Place>, script: &str) -> Self {
+        let source_line = place
+            .and_then(|place| script.lines().nth(place.line as usize - 1))
+            .map(str::to_owned);
+        Self {
+            message,
+            place,
+            source_line,
+        }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)?;
+        let (Some(place), Some(line)) = (self.place, &self.source_line) else {
+            return Ok(());
+        };
+        let number = place.line.to_string();
+        let margin = " ".repeat(number.len());
+        let indent: String = line
+            .chars()
+            .take(place.column.saturating_sub(1) as usize)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        write!(
+            f,
+            " (line {}, column {})\n {margin} |\n {number} | {line}\n {margin} | {indent}^",
+            place.line, place.column
+        )
+    }
+}
+
+impl Error {
+    /// The error of `statement`, with its place in `script`, which it is a part of.
+    pub(crate) fn planning(error: DataFusionError, statement: &Statement, script: &str) -> Self {
+        let place_in_script = |line, column| statement.place_in_script(line, column);
+        if let DataFusionError::SQL(parser, _) = error.find_root() {
+            let (message, place) = split_place(&parser_message(parser));
+            let place = place.map(|(line, column)| place_in_script(line, column));
+            return Error::Sql(SqlError::new(message, place, script));
+        }
+        if let Some(diagnostic) = error.diagnostic() {
+            let place = diagnostic
+                .span
+                .map(|span| place_in_script(span.start.line, span.start.column));
+            let helps = diagnostic.helps.iter().map(|help| help.message.as_str());
+            let notes = diagnostic.notes.iter().map(|note| note.message.as_str());
+            let message = std::iter::once(plain(&error).as_str())
+                .chain(notes)
+                .chain(helps)
+                .collect::<Vec<_>>()
+                .join("; ");
+            return Error::Sql(SqlError::new(message, place, script));
+        }
+        match error.find_root() {
+            DataFusionError::NotImplemented(what) => Error::NotSupported(format!(
+                "this is not supported: {what}. The guide lists what is (docs/sql.md)"
+            )),
+            _ => Error::Sql(SqlError::new(plain(&error), None, script)),
+        }
+    }
+
+    /// The error of a query that was running, with the spill directories it used.
+    pub(crate) fn execution(error: DataFusionError, spill_directories: &str) -> Self {
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(what) if what.contains("max_temp_directory_size") => {
+                Error::Spill(format!("the spill directory is full: {what}"))
+            }
+            DataFusionError::ResourcesExhausted(what) => Error::OutOfExecutionMemory(format!(
+                "not enough execution memory: {what}. Give the engine more (--memory, or spark.executor.memory), or a larger spark.memory.fraction"
+            )),
+            root => match disk_is_full(root) {
+                true => Error::Spill(format!(
+                    "no space left to spill to in {spill_directories}: free some, or name a larger disk with spark.local.dir ({})",
+                    plain(&error)
+                )),
+                false => Error::Execution(plain(&error)),
+            },
+        }
+    }
+}
+
+/// Whether the system said that a disk or a quota is used up. Operators pass that on as an I/O
+/// error, or wrapped into an Arrow error whose text is all that is left of it.
+fn disk_is_full(error: &DataFusionError) -> bool {
+    let kind = match error {
+        DataFusionError::IoError(error) => Some(error.kind()),
+        _ => None,
+    };
+    matches!(
+        kind,
+        Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    ) || error.to_string().contains("No space left on device")
+}
+
+/// The message alone, without the kind of error, and without the backtrace that DataFusion appends.
+fn plain(error: &DataFusionError) -> String {
+    let message = match error.find_root() {
+        DataFusionError::External(error) => error.to_string(),
+        root => root.message().into_owned(),
+    };
+    let end = message.find("\n\nbacktrace:").unwrap_or(message.len());
+    message[..end].trim_end().trim_end_matches('.').to_owned()
+}
+
+fn parser_message(error: &ParserError) -> String {
+    match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message.clone(),
+        ParserError::RecursionLimitExceeded => "the statement is nested too deeply".to_owned(),
+    }
+}
+
+/// Takes the place off the end of the parser's message, where it stands as text only.
+fn split_place(message: &str) -> (String, Option<(u64, u64)>) {
+    let parse = || {
+        let (message, place) = message.rsplit_once(" at Line: ")?;
+        let (line, column) = place.split_once(", Column: ")?;
+        let place = (line.parse().ok()?, column.trim().parse().ok()?);
+        Some((message.to_owned(), Some(place)))
+    };
+    parse().unwrap_or_else(|| (message.to_owned(), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_points_at_its_place() {
+        let script = "SELECT 1;\n\tSELECT FORM t";
+        let place = Place { line: 2, column: 14 };
+        let error = SqlError::new("found t".into(), Some(place), script);
+        assert_eq!(
+            error.to_string(),
+            "found t (line 2, column 14)\n   |\n 2 | \tSELECT FORM t\n   | \t            ^"
+        );
+    }
+
+    #[test]
+    fn the_parsers_place_is_taken_off_its_message() {
+        assert_eq!(
+            split_place("Expected: ), found: EOF at Line: 3, Column: 14"),
+            ("Expected: ), found: EOF".to_owned(), Some((3, 14)))
+        );
+        assert_eq!(split_place("no place"), ("no place".to_owned(), None));
+    }
+}

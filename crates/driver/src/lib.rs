@@ -1,0 +1,47 @@
+//! Sessions: SQL to jobs that run inside Spark's memory model, on DataFusion.
+//!
+//! A [`Session`] holds the settings, the tables and the unified memory. Each query gets a
+//! `TaskMemory` and spill files of its own, delivers its [`Rows`] as a stream, can be asked for its
+//! [`Progress`] meanwhile, and leaves a [`QueryRecord`] behind.
+//!
+//! ```
+//! use futures::TryStreamExt;
+//! use plimsoll_conf::{Conf, Machine, Origin};
+//! use plimsoll_driver::Session;
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let mut conf = Conf::default();
+//! conf.set("spark.plimsoll.memory", "512m", Origin::Code)?;
+//! let session = Session::new(conf, Machine::detect()?, vec![])?;
+//! let answer = session.sql("SELECT sum(value) AS total FROM range(1, 5)").await?;
+//! let batches: Vec<_> = answer.rows.expect("a query has rows").try_collect().await?;
+//! assert_eq!(batches[0].num_rows(), 1);
+//! assert_eq!(session.history().records().count(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+mod answers;
+mod command;
+mod division;
+mod engine;
+mod error;
+mod format;
+mod history;
+mod path_tables;
+mod query;
+mod record;
+mod session;
+mod spill;
+mod statement;
+mod substitute;
+mod tables;
+mod types;
+
+pub use error::{Error, Place, SqlError};
+pub use format::FileFormat;
+pub use history::History;
+pub use query::{Progress, Query, Rows};
+pub use record::{OperatorSpill, QueryRecord, Status};
+pub use session::{Answer, Session};
+pub use statement::{Statement, is_complete, split};

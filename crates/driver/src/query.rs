@@ -1,0 +1,255 @@
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use futures::Stream;
+use parking_lot::Mutex;
+use plimsoll_memory::{PeakGuard, ResidentMemory, TaskMemory};
+
+use crate::error::Error;
+use crate::history::History;
+use crate::record::{OperatorSpill, QueryRecord, Status};
+
+/// A query that runs: what can be asked of it from outside while its rows are read.
+pub struct Query {
+    sql: String,
+    started: Instant,
+    task: Arc<TaskMemory>,
+    resident: PeakGuard,
+    spill_directories: String,
+    /// Set once the query is planned.
+    plan: Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    rows: AtomicU64,
+}
+
+/// How far a query has come. Sizes are in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Time since the beginning of planning.
+    pub elapsed: Duration,
+    /// Rows that scans have read so far.
+    pub rows_scanned: u64,
+    /// Execution memory held now.
+    pub execution: u64,
+    /// Execution memory it could hold at most now.
+    pub execution_limit: u64,
+    /// What it has written to disk for lack of memory.
+    pub spilled: u64,
+    /// What is resident in the process now.
+    pub resident: u64,
+}
+
+impl Query {
+    pub(crate) fn new(
+        sql: &str,
+        task: Arc<TaskMemory>,
+        resident: PeakGuard,
+        spill_directories: String,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            sql: sql.to_owned(),
+            started: Instant::now(),
+            task,
+            resident,
+            spill_directories,
+            plan: Mutex::new(None),
+            rows: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn planned(&self, plan: Arc<dyn ExecutionPlan>) {
+        *self.plan.lock() = Some(plan);
+    }
+
+    /// How far it has come.
+    pub fn progress(&self) -> Progress {
+        let plan = self.plan.lock();
+        let spills = plan.as_ref().map(spills).unwrap_or_default();
+        Progress {
+            elapsed: self.started.elapsed(),
+            rows_scanned: plan.as_ref().map_or(0, rows_scanned),
+            execution: self.task.usage().held,
+            execution_limit: self.task.limit(),
+            spilled: spills.iter().map(|spill| spill.bytes).sum(),
+            resident: ResidentMemory::read().map_or(0, |resident| resident.line()),
+        }
+    }
+
+    /// The record of it, ended so.
+    pub(crate) fn record(&self, status: Status, error: Option<String>) -> QueryRecord {
+        let usage = self.task.usage();
+        let spills = self.plan.lock().as_ref().map(spills).unwrap_or_default();
+        QueryRecord {
+            sql: self.sql.clone(),
+            status,
+            error,
+            rows: self.rows.load(Ordering::Relaxed),
+            seconds: self.started.elapsed().as_secs_f64(),
+            peak_execution: usage.peak,
+            peak_overdraft: usage.peak_overdraft,
+            peak_resident: self.resident.peak(),
+            spilled_bytes: spills.iter().map(|spill| spill.bytes).sum(),
+            spill_files: spills.iter().map(|spill| spill.files).sum(),
+            spills,
+            holders_at_peak: usage.holders_at_peak,
+            refusals: usage.refusals,
+        }
+    }
+}
+
+/// What the operators of a plan have spilled so far, by operator, most first.
+fn spills(plan: &Arc<dyn ExecutionPlan>) -> Vec<OperatorSpill> {
+    let mut by_operator: BTreeMap<String, OperatorSpill> = BTreeMap::new();
+    visit(plan, &mut |node| {
+        let Some(metrics) = node.metrics() else {
+            return;
+        };
+        let files = metrics.spill_count().unwrap_or(0) as u64;
+        if files == 0 {
+            return;
+        }
+        let spill = by_operator
+            .entry(node.name().to_owned())
+            .or_insert_with(|| OperatorSpill {
+                operator: node.name().to_owned(),
+                bytes: 0,
+                rows: 0,
+                files: 0,
+            });
+        spill.files += files;
+        spill.bytes += metrics.spilled_bytes().unwrap_or(0) as u64;
+        spill.rows += metrics.spilled_rows().unwrap_or(0) as u64;
+    });
+    let mut spills: Vec<OperatorSpill> = by_operator.into_values().collect();
+    spills.sort_by(|a, b| b.bytes.cmp(&a.bytes));
+    spills
+}
+
+fn rows_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let mut rows = 0;
+    visit(plan, &mut |node| {
+        if node.children().is_empty() {
+            rows += node
+                .metrics()
+                .and_then(|metrics| metrics.output_rows())
+                .unwrap_or(0) as u64;
+        }
+    });
+    rows
+}
+
+fn visit(plan: &Arc<dyn ExecutionPlan>, act: &mut impl FnMut(&Arc<dyn ExecutionPlan>)) {
+    act(plan);
+    for child in plan.children() {
+        visit(child, act);
+    }
+}
+
+/// Where the record of each query goes when it is over.
+pub(crate) type SharedHistory = Arc<Mutex<History>>;
+
+/// The rows of a statement, as they come. Dropped before the last one, it cancels the query.
+pub struct Rows {
+    schema: SchemaRef,
+    source: Source,
+}
+
+enum Source {
+    /// The answer of a command such as SHOW TABLES, which is there at once.
+    Ready(Option<RecordBatch>),
+    Running(Running),
+}
+
+struct Running {
+    /// `None` once the last row, or an error, has been delivered.
+    stream: Option<SendableRecordBatchStream>,
+    query: Arc<Query>,
+    history: SharedHistory,
+}
+
+impl Running {
+    fn end(&mut self, status: Status, error: Option<String>) {
+        if self.stream.take().is_some() {
+            self.history.lock().push(self.query.record(status, error));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end(Status::Cancelled, None);
+    }
+}
+
+impl Rows {
+    pub(crate) fn ready(batch: RecordBatch) -> Self {
+        Self {
+            schema: batch.schema(),
+            source: Source::Ready(Some(batch)),
+        }
+    }
+
+    pub(crate) fn running(
+        stream: SendableRecordBatchStream,
+        query: Arc<Query>,
+        history: SharedHistory,
+    ) -> Self {
+        Self {
+            schema: stream.schema(),
+            source: Source::Running(Running {
+                stream: Some(stream),
+                query,
+                history,
+            }),
+        }
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The query that gives these rows; none if they were there at once.
+    pub fn query(&self) -> Option<Arc<Query>> {
+        match &self.source {
+            Source::Ready(_) => None,
+            Source::Running(running) => Some(Arc::clone(&running.query)),
+        }
+    }
+}
+
+impl Stream for Rows {
+    type Item = Result<RecordBatch, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let running = match &mut self.source {
+            Source::Ready(batch) => return Poll::Ready(batch.take().map(Ok)),
+            Source::Running(running) => running,
+        };
+        let Some(stream) = &mut running.stream else {
+            return Poll::Ready(None);
+        };
+        match ready!(Pin::new(stream).poll_next(cx)) {
+            Some(Ok(batch)) => {
+                let rows = batch.num_rows() as u64;
+                running.query.rows.fetch_add(rows, Ordering::Relaxed);
+                Poll::Ready(Some(Ok(batch)))
+            }
+            Some(Err(error)) => {
+                let error = Error::execution(error, &running.query.spill_directories);
+                running.end(Status::Failed, Some(error.to_string()));
+                Poll::Ready(Some(Err(error)))
+            }
+            None => {
+                running.end(Status::Finished, None);
+                Poll::Ready(None)
+            }
+        }
+    }
+}

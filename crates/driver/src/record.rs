@@ -1,0 +1,58 @@
+use plimsoll_memory::{Holder, Refusal};
+use serde::Serialize;
+
+/// How a query ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All its rows were delivered.
+    Finished,
+    /// It ended with an error.
+    Failed,
+    /// Whoever asked stopped reading before the last row: Ctrl-C, or a reader that had enough.
+    Cancelled,
+}
+
+/// What one operator wrote to disk because it was refused memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OperatorSpill {
+    /// DataFusion's name of the operator, such as `SortExec`.
+    pub operator: String,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Rows written.
+    pub rows: u64,
+    /// Files written.
+    pub files: u64,
+}
+
+/// What is known of a query once it is over. Sizes are in bytes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QueryRecord {
+    /// Its SQL text.
+    pub sql: String,
+    /// How it ended.
+    pub status: Status,
+    /// The error, if it failed.
+    pub error: Option<String>,
+    /// Rows delivered.
+    pub rows: u64,
+    /// Seconds from the beginning of planning to the end.
+    pub seconds: f64,
+    /// The most execution memory it held at once.
+    pub peak_execution: u64,
+    /// The most it held beyond what execution memory had to give; see `TaskMemory`.
+    pub peak_overdraft: u64,
+    /// The most that was resident in the whole process while it ran.
+    pub peak_resident: u64,
+    /// All it wrote to disk for lack of memory.
+    pub spilled_bytes: u64,
+    /// How many files that were.
+    pub spill_files: u64,
+    /// Which operators wrote it, most first.
+    pub spills: Vec<OperatorSpill>,
+    /// Who held execution memory at its peak, largest first.
+    pub holders_at_peak: Vec<Holder>,
+    /// Who was refused execution memory: why it spilled, or failed.
+    pub refusals: Vec<Refusal>,
+}

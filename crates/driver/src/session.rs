@@ -1,0 +1,450 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::datasource::ViewTable;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionContext;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use parking_lot::{Mutex, RwLock};
+use plimsoll_conf::settings::Master;
+use plimsoll_conf::{Conf, Machine, MemoryLayout, Origin, Settings, Warning};
+use plimsoll_memory::{MemoryMode, Meter, Region, TaskMemory, UnifiedMemory};
+
+use crate::answers;
+use crate::command::{Command, Files, View};
+use crate::engine;
+use crate::error::Error;
+use crate::format::ReadOptions;
+use crate::history::History;
+use crate::path_tables::PathTables;
+use crate::query::{Query, Rows, SharedHistory};
+use crate::record::Status;
+use crate::spill::SpillDirectories;
+use crate::statement::{Statement, split};
+use crate::substitute::substitute;
+use crate::tables;
+
+/// A session: settings, tables, and the memory that its queries run in. Spark's `SparkSession` in
+/// local mode, where driver and executor are one process.
+pub struct Session {
+    context: SessionContext,
+    machine: Machine,
+    memory: Arc<UnifiedMemory>,
+    in_force: RwLock<InForce>,
+    arguments: Vec<String>,
+    meter: Meter,
+    history: SharedHistory,
+    /// Last, so that it outlives whatever may have files in it.
+    spill: SpillDirectories,
+}
+
+/// The settings, and what they come to.
+struct InForce {
+    conf: Conf,
+    settings: Settings,
+    layout: MemoryLayout,
+}
+
+impl InForce {
+    fn new(conf: Conf, machine: &Machine) -> Result<Self, Error> {
+        let settings = conf.settings()?;
+        let layout = MemoryLayout::new(&settings, machine)?;
+        Ok(Self {
+            conf,
+            settings,
+            layout,
+        })
+    }
+}
+
+/// The answer to a statement.
+pub struct Answer {
+    /// Its rows, if it is a kind of statement that has some.
+    pub rows: Option<Rows>,
+    /// What the person should know beside: a setting without effect, a memory that changed size.
+    pub notices: Vec<String>,
+}
+
+impl Answer {
+    fn rows(rows: Rows) -> Self {
+        Self {
+            rows: Some(rows),
+            notices: Vec::new(),
+        }
+    }
+
+    fn done(notices: Vec<String>) -> Self {
+        Self {
+            rows: None,
+            notices,
+        }
+    }
+}
+
+impl Session {
+    /// Starts a session with these settings on this machine. `arguments` are what `${1}`, `${2}`, …
+    /// stand for in its statements.
+    ///
+    /// # Errors
+    /// If the settings are impossible, no spill directory can be made, or the system does not tell
+    /// what is resident.
+    pub fn new(conf: Conf, machine: Machine, arguments: Vec<String>) -> Result<Self, Error> {
+        let in_force = InForce::new(conf, &machine)?;
+        let (on_heap, off_heap) = regions(&in_force.layout);
+        let memory = UnifiedMemory::new(on_heap, off_heap);
+        let spill = SpillDirectories::create(&in_force.settings.local_dirs)?;
+        let meter = Meter::start().map_err(|source| Error::System {
+            what: "cannot watch resident memory".into(),
+            source,
+        })?;
+        let runtime = RuntimeEnvBuilder::new().build_arc().map_err(internal)?;
+        let threads = threads(&in_force.settings, &machine);
+        let config = engine::config(&in_force.settings, threads, on_heap.size());
+        let context = SessionContext::new_with_state(engine::state(config, runtime));
+        PathTables::register(&context).map_err(internal)?;
+        Ok(Self {
+            context,
+            machine,
+            memory,
+            in_force: RwLock::new(in_force),
+            arguments,
+            meter,
+            history: Arc::new(Mutex::new(History::default())),
+            spill,
+        })
+    }
+
+    /// Registers each Parquet, CSV or JSON file, or folder of files, in `directory` as a table.
+    ///
+    /// # Errors
+    /// If there is none, or one cannot be read.
+    pub async fn register_tables(&self, directory: &Path) -> Result<(), Error> {
+        for found in tables::discover(directory)? {
+            let path = found.path.to_string_lossy();
+            let options = ReadOptions::self_describing();
+            let table = tables::open(&self.state(), &path, found.format, &options).await?;
+            self.context
+                .register_table(quoted(&found.name), table)
+                .map_err(internal)?;
+        }
+        Ok(())
+    }
+
+    /// Runs one statement of `script`, which it was cut from by [`split`]. Rows come as they are
+    /// read from the answer.
+    ///
+    /// # Errors
+    /// As [`Error`] says; what is wrong with the rows themselves comes with the rows.
+    pub async fn run(&self, statement: &Statement, script: &str) -> Result<Answer, Error> {
+        let substituted = self.substituted(statement)?;
+        let (statement, script) = match &substituted {
+            Some(statement) => (statement, statement.text()),
+            None => (statement, script),
+        };
+        match Command::parse(statement)? {
+            Command::Query => self.query(statement, script).await.map(Answer::rows),
+            Command::Set { key, value } => self.set(&key, &value),
+            Command::Show { key } => self.answer(answers::setting(&self.in_force.read().conf, &key)),
+            Command::ShowAll { verbose } => {
+                self.answer(answers::settings(&self.in_force.read().conf, verbose))
+            }
+            Command::Reset { key } => self.reset(key.as_deref()),
+            Command::ViewOfFiles { view, files } => self.view_of_files(&view, &files).await,
+            Command::ViewOfQuery { view, query } => self.view_of_query(&view, query).await,
+            Command::DropView { name, if_exists } => self.drop_view(&name, if_exists),
+            Command::ShowTables { pattern } => self.answer(answers::tables(
+                &self.table_names()?,
+                pattern.as_deref(),
+            )),
+            Command::Describe { table } => self.describe(&table, statement, script).await,
+        }
+    }
+
+    /// Runs a script of one statement: the short way for programs and tests.
+    ///
+    /// # Errors
+    /// As [`Session::run`]; and if the script is not one statement.
+    pub async fn sql(&self, script: &str) -> Result<Answer, Error> {
+        let mut statements = split(script).into_iter();
+        match (statements.next(), statements.next()) {
+            (Some(statement), None) => self.run(&statement?, script).await,
+            _ => Err(Error::NotSupported(
+                "one statement is expected; cut a script into statements with split()".into(),
+            )),
+        }
+    }
+
+    /// The names of the tables and views, in order.
+    ///
+    /// # Errors
+    /// If the default schema is gone.
+    pub fn table_names(&self) -> Result<Vec<String>, Error> {
+        let state = self.state();
+        let schema = state
+            .schema_for_ref("t")
+            .map_err(|error| Error::Table(error.strip_backtrace()))?;
+        let mut names = schema.table_names();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The memory layout in force now.
+    pub fn layout(&self) -> MemoryLayout {
+        self.in_force.read().layout.clone()
+    }
+
+    /// The settings in force now.
+    pub fn conf(&self) -> Conf {
+        self.in_force.read().conf.clone()
+    }
+
+    /// The unified memory that queries share.
+    pub fn memory(&self) -> &Arc<UnifiedMemory> {
+        &self.memory
+    }
+
+    /// The queries that are over.
+    pub fn history(&self) -> History {
+        self.history.lock().clone()
+    }
+
+    /// The most that was resident in the process since the session started, in bytes.
+    pub fn peak_resident(&self) -> u64 {
+        self.meter.peak()
+    }
+
+    fn state(&self) -> SessionState {
+        self.context.state()
+    }
+
+    fn answer(&self, rows: Result<Rows, Error>) -> Result<Answer, Error> {
+        rows.map(Answer::rows)
+    }
+
+    /// The statement with its variables put in, if it has any.
+    fn substituted(&self, statement: &Statement) -> Result<Option<Statement>, Error> {
+        let in_force = self.in_force.read();
+        if !in_force.settings.sql.variable_substitute || !statement.text().contains("${") {
+            return Ok(None);
+        }
+        let text = substitute(statement.text(), &in_force.conf, &self.arguments)?;
+        split(&text).into_iter().next().transpose()
+    }
+
+    async fn query(&self, statement: &Statement, script: &str) -> Result<Rows, Error> {
+        let task = TaskMemory::new(Arc::clone(&self.memory));
+        let query = Query::new(
+            statement.text(),
+            Arc::clone(&task),
+            self.meter.guard(),
+            self.spill.describe(),
+        );
+        match self.start(statement, &query, task).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => {
+                let error = Error::planning(error, statement, script);
+                let record = query.record(Status::Failed, Some(error.to_string()));
+                self.history.lock().push(record);
+                Err(error)
+            }
+        }
+    }
+
+    /// Plans a query and starts it in the memory of its own task.
+    async fn start(
+        &self,
+        statement: &Statement,
+        query: &Arc<Query>,
+        task: Arc<TaskMemory>,
+    ) -> datafusion::common::Result<Rows> {
+        let state = self.task_state(task)?;
+        let logical = state.create_logical_plan(statement.text()).await?;
+        let plan = state.create_physical_plan(&logical).await?;
+        query.planned(Arc::clone(&plan));
+        let stream = execute_stream(plan, state.task_ctx())?;
+        let history = Arc::clone(&self.history);
+        Ok(Rows::running(stream, Arc::clone(query), history))
+    }
+
+    /// The session's state with a runtime of its own for one task: its memory, its spill files.
+    fn task_state(&self, task: Arc<TaskMemory>) -> datafusion::common::Result<SessionState> {
+        let state = self.state();
+        let limit = task.limit();
+        let runtime: RuntimeEnv = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
+            .with_disk_manager_builder(self.spill.disk_manager())
+            .with_memory_pool(task)
+            .build()?;
+        let config = {
+            let in_force = self.in_force.read();
+            let threads = threads(&in_force.settings, &self.machine);
+            engine::config(&in_force.settings, threads, limit)
+                // The catalogs are the session's; a new default one would take their place.
+                .with_create_default_catalog_and_schema(false)
+        };
+        Ok(SessionStateBuilder::new_from_existing(state)
+            .with_config(config)
+            .with_runtime_env(Arc::new(runtime))
+            .build())
+    }
+
+    fn set(&self, key: &str, value: &str) -> Result<Answer, Error> {
+        let notices = self.change(key, |conf| Ok(conf.set(key, value, Origin::Set)?))?;
+        Ok(Answer {
+            notices,
+            ..self.answer(answers::setting(&self.in_force.read().conf, key))?
+        })
+    }
+
+    fn reset(&self, key: Option<&str>) -> Result<Answer, Error> {
+        let notices = match key {
+            Some(key) => self.change(key, |conf| Ok(conf.unset(key)?))?,
+            None => self.apply(|conf| {
+                conf.unset_all();
+                Ok(())
+            })?,
+        };
+        Ok(Answer::done(notices))
+    }
+
+    fn change(
+        &self,
+        key: &str,
+        change: impl FnOnce(&mut Conf) -> Result<(), Error>,
+    ) -> Result<Vec<String>, Error> {
+        let mut notices = self.apply(change)?;
+        let warning = self.in_force.read().conf.warning_about(key);
+        notices.extend(warning.as_ref().map(Warning::to_string));
+        Ok(notices)
+    }
+
+    /// Changes the settings and gives the memory the sizes they now come to, or leaves all as it is
+    /// if they come to something impossible.
+    fn apply(
+        &self,
+        change: impl FnOnce(&mut Conf) -> Result<(), Error>,
+    ) -> Result<Vec<String>, Error> {
+        let mut in_force = self.in_force.write();
+        let mut conf = in_force.conf.clone();
+        change(&mut conf)?;
+        let next = InForce::new(conf, &self.machine)?;
+        let (old, new) = (regions(&in_force.layout), regions(&next.layout));
+        let notices = answers::changes(&in_force.layout, &next.layout);
+        *in_force = next;
+        drop(in_force);
+        for (mode, old, new) in [
+            (MemoryMode::OnHeap, old.0, new.0),
+            (MemoryMode::OffHeap, old.1, new.1),
+        ] {
+            if old != new {
+                self.memory.resize(mode, new);
+            }
+        }
+        Ok(notices)
+    }
+
+    async fn view_of_files(&self, view: &View, files: &Files) -> Result<Answer, Error> {
+        let options = ReadOptions::parse(files.format, &files.options)?;
+        let table = tables::open(&self.state(), &files.path, files.format, &options).await?;
+        self.make_room_for(view)?;
+        self.context
+            .register_table(quoted(&view.name), table)
+            .map_err(internal)?;
+        Ok(Answer::done(Vec::new()))
+    }
+
+    async fn view_of_query(&self, view: &View, query: String) -> Result<Answer, Error> {
+        let plan = self.logical_plan(&query).await?;
+        self.make_room_for(view)?;
+        let table = Arc::new(ViewTable::new(plan, Some(query)));
+        self.context
+            .register_table(quoted(&view.name), table)
+            .map_err(internal)?;
+        Ok(Answer::done(Vec::new()))
+    }
+
+    async fn logical_plan(&self, query: &str) -> Result<LogicalPlan, Error> {
+        let state = self.state();
+        let plan = state.create_logical_plan(query).await;
+        match split(query).into_iter().next() {
+            Some(Ok(statement)) => {
+                plan.map_err(|error| Error::planning(error, &statement, query))
+            }
+            _ => plan.map_err(internal),
+        }
+    }
+
+    /// Takes the view of this name away if the statement says it may.
+    fn make_room_for(&self, view: &View) -> Result<(), Error> {
+        let exists = self
+            .context
+            .table_exist(quoted(&view.name))
+            .map_err(internal)?;
+        if exists && !view.replace {
+            return Err(Error::Table(format!(
+                "there is a table or view {} already: CREATE OR REPLACE TEMPORARY VIEW replaces it",
+                view.name
+            )));
+        }
+        if exists {
+            self.context
+                .deregister_table(quoted(&view.name))
+                .map_err(internal)?;
+        }
+        Ok(())
+    }
+
+    fn drop_view(&self, name: &str, if_exists: bool) -> Result<Answer, Error> {
+        let dropped = self
+            .context
+            .deregister_table(quoted(name))
+            .map_err(internal)?;
+        if dropped.is_none() && !if_exists {
+            return Err(Error::Table(format!(
+                "there is no view {name}; SHOW TABLES lists what there is"
+            )));
+        }
+        Ok(Answer::done(Vec::new()))
+    }
+
+    async fn describe(
+        &self,
+        table: &str,
+        statement: &Statement,
+        script: &str,
+    ) -> Result<Answer, Error> {
+        let plan = self
+            .state()
+            .create_logical_plan(&format!("SELECT * FROM {table}"))
+            .await
+            .map_err(|error| Error::planning(error, statement, script))?;
+        self.answer(answers::columns(plan.schema().as_arrow()))
+    }
+}
+
+/// The regions of the memory manager that a layout comes to.
+fn regions(layout: &MemoryLayout) -> (Region, Region) {
+    let executor = &layout.executor;
+    (
+        Region::new(executor.unified.bytes, executor.storage_region.bytes),
+        Region::new(executor.off_heap.bytes, executor.off_heap_storage_region.bytes),
+    )
+}
+
+fn threads(settings: &Settings, machine: &Machine) -> usize {
+    match settings.master {
+        Master::Local { threads } => threads.unwrap_or(machine.cores).get(),
+    }
+}
+
+/// A name as a table reference: taken as it is, dots and capitals included.
+fn quoted(name: &str) -> datafusion::common::TableReference {
+    datafusion::common::TableReference::bare(name.to_owned())
+}
+
+/// An error of the engine where nothing that a person wrote can be wrong.
+fn internal(error: datafusion::common::DataFusionError) -> Error {
+    Error::Execution(error.strip_backtrace())
+}

@@ -1,0 +1,196 @@
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+/// What one consumer (an operator's partition, as it named itself to DataFusion) holds or held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// The consumer's name, such as `ExternalSorter[0]`.
+    pub consumer: String,
+    /// Bytes held at the moment the record is of.
+    pub bytes: u64,
+    /// Whether it can write to disk what it holds when it is refused more.
+    pub can_spill: bool,
+}
+
+/// The requests of one consumer that were refused, with the figures of the latest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The consumer's name.
+    pub consumer: String,
+    /// How often it was refused.
+    pub times: u64,
+    /// Bytes it asked for.
+    pub asked: u64,
+    /// Bytes it held then.
+    pub held: u64,
+    /// Bytes that all consumers of the task held then.
+    pub task_held: u64,
+    /// Bytes the task could have held at most then.
+    pub task_limit: u64,
+}
+
+/// What a task held and was refused, over its life.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TaskUsage {
+    /// Bytes held now.
+    pub held: u64,
+    /// The most bytes ever held at once.
+    pub peak: u64,
+    /// The most bytes ever held beyond what execution memory had to give: growth that an operator
+    /// did not ask for but announced, and the floor of consumers that could not be served.
+    pub peak_overdraft: u64,
+    /// Who held what when the task was at its peak, largest first.
+    pub holders_at_peak: Vec<Holder>,
+    /// Requests that were refused, by consumer, most often refused first.
+    pub refusals: Vec<Refusal>,
+}
+
+/// One consumer's account.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) can_spill: bool,
+    pub(crate) held: u64,
+    /// Whether it ever held anything: a consumer that has not begun (or never will) has no claim
+    /// on memory beyond the floor.
+    pub(crate) has_begun: bool,
+}
+
+/// The accounts of all consumers of one task, and the figures that outlive them.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    accounts: HashMap<usize, Account>,
+    pub(crate) held: u64,
+    peak: u64,
+    pub(crate) peak_overdraft: u64,
+    holders_at_peak: Vec<Holder>,
+    /// The task's holding when `holders_at_peak` was taken. It is taken anew only once the peak has
+    /// risen by a 64th, so that growing by small steps does not list all accounts at each.
+    listed_at: u64,
+    refusals: HashMap<String, Refusal>,
+}
+
+impl Ledger {
+    pub(crate) fn open(&mut self, consumer: usize, name: &str, can_spill: bool) {
+        self.accounts.insert(
+            consumer,
+            Account {
+                name: name.to_owned(),
+                can_spill,
+                held: 0,
+                has_begun: false,
+            },
+        );
+    }
+
+    /// Closes an account and returns what was still in it: 0 if the consumer kept its word.
+    pub(crate) fn close(&mut self, consumer: usize) -> u64 {
+        let left = self.accounts.remove(&consumer).map_or(0, |a| a.held);
+        self.held -= left;
+        left
+    }
+
+    pub(crate) fn held_by(&self, consumer: usize) -> u64 {
+        self.accounts.get(&consumer).map_or(0, |a| a.held)
+    }
+
+    pub(crate) fn credit(&mut self, consumer: usize, bytes: u64) {
+        let Some(account) = self.accounts.get_mut(&consumer) else {
+            return;
+        };
+        account.held += bytes;
+        account.has_begun = true;
+        self.held += bytes;
+        if self.held > self.peak {
+            self.peak = self.held;
+            if self.peak >= self.listed_at + self.listed_at / 64 {
+                self.list_holders();
+            }
+        }
+    }
+
+    /// Takes up to `bytes` off an account and returns how many were in it.
+    pub(crate) fn debit(&mut self, consumer: usize, bytes: u64) -> u64 {
+        let Some(account) = self.accounts.get_mut(&consumer) else {
+            return 0;
+        };
+        let taken = bytes.min(account.held);
+        account.held -= taken;
+        self.held -= taken;
+        taken
+    }
+
+    /// How many spilling consumers have begun to hold memory.
+    pub(crate) fn spilling_consumers(&self) -> u64 {
+        self.others_that_spill(None).count() as u64
+    }
+
+    /// What the other spilling consumers lack of a share of `share` bytes each, in all.
+    pub(crate) fn lacked_by_others(&self, consumer: usize, share: u64) -> u64 {
+        self.others_that_spill(Some(consumer))
+            .map(|account| share.saturating_sub(account.held))
+            .sum()
+    }
+
+    fn others_that_spill(&self, consumer: Option<usize>) -> impl Iterator<Item = &Account> {
+        self.accounts
+            .iter()
+            .filter(move |(id, account)| {
+                Some(**id) != consumer && account.can_spill && account.has_begun
+            })
+            .map(|(_, account)| account)
+    }
+
+    pub(crate) fn refuse(&mut self, consumer: usize, name: &str, asked: u64, task_limit: u64) {
+        let held = self.held_by(consumer);
+        let task_held = self.held;
+        let refusal = self
+            .refusals
+            .entry(name.to_owned())
+            .or_insert_with(|| Refusal {
+                consumer: name.to_owned(),
+                times: 0,
+                asked,
+                held,
+                task_held,
+                task_limit,
+            });
+        refusal.times += 1;
+        (refusal.asked, refusal.held) = (asked, held);
+        (refusal.task_held, refusal.task_limit) = (task_held, task_limit);
+    }
+
+    /// Who holds memory now, largest first.
+    pub(crate) fn holders(&self) -> Vec<Holder> {
+        let mut holders: Vec<Holder> = self
+            .accounts
+            .values()
+            .filter(|account| account.held > 0)
+            .map(|account| Holder {
+                consumer: account.name.clone(),
+                bytes: account.held,
+                can_spill: account.can_spill,
+            })
+            .collect();
+        holders.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.consumer.cmp(&b.consumer)));
+        holders
+    }
+
+    fn list_holders(&mut self) {
+        self.holders_at_peak = self.holders();
+        self.listed_at = self.held;
+    }
+
+    pub(crate) fn usage(&self) -> TaskUsage {
+        let mut refusals: Vec<Refusal> = self.refusals.values().cloned().collect();
+        refusals.sort_by(|a, b| b.times.cmp(&a.times).then(a.consumer.cmp(&b.consumer)));
+        TaskUsage {
+            held: self.held,
+            peak: self.peak,
+            peak_overdraft: self.peak_overdraft,
+            holders_at_peak: self.holders_at_peak.clone(),
+            refusals,
+        }
+    }
+}

@@ -1,0 +1,284 @@
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion_common::{DataFusionError, Result, human_readable_size, resources_datafusion_err};
+use datafusion_execution::memory_pool::{
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+};
+use parking_lot::Mutex;
+
+use crate::ledger::{Holder, Ledger, TaskUsage};
+use crate::mode::MemoryMode;
+use crate::unified::{Acquired, TaskId, UnifiedMemory};
+
+/// The regions that a task draws on, in this order.
+const MODES: [MemoryMode; 2] = [MemoryMode::OnHeap, MemoryMode::OffHeap];
+
+/// The execution memory of one task, shared between the consumers inside it: a DataFusion
+/// [`MemoryPool`] on top of [`UnifiedMemory`], and Spark's `TaskMemoryManager` in its place.
+///
+/// # How consumers share
+///
+/// DataFusion's `FairSpillPool` gives each consumer that can spill an equal slice, however idle the
+/// others are. Here a consumer may take whatever is free, less what the *busy* ones still lack of
+/// half an equal share (Spark's 1/2N, one level further down):
+///
+/// 1. Up to [a floor](Self::FLOOR) any request is granted, from an overdraft if it must be. Stock
+///    operators fail for good when refused while they hold nothing: an external sort right after
+///    it spilled, an aggregate without groups, the reserve for a merge. The overdraft is at most
+///    the floor for each consumer, is counted, and is the first to be repaid.
+/// 2. Above it, a consumer that can spill leaves free what the other spilling consumers that have
+///    begun lack of `limit / 2n` each, and is refused while there is an overdraft, so that whoever
+///    holds more than the floor spills and makes room.
+/// 3. A consumer that cannot spill (the build side of a hash join) would fail if refused: it takes
+///    all that is free.
+///
+/// `grow`, which DataFusion does not let a pool refuse, is booked as overdraft as far as nothing is
+/// free.
+///
+/// # The cost of the books
+///
+/// Bytes come from the manager in [quanta](Self::QUANTUM), so that most requests touch the task's
+/// own lock only; the rest of a quantum goes back when the task is refused, idle or done.
+pub struct TaskMemory {
+    manager: Arc<UnifiedMemory>,
+    task: TaskId,
+    quantum: u64,
+    floor: u64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ledger: Ledger,
+    /// Bytes obtained from the manager. The ledger's holdings above it are the overdraft, what it
+    /// has above them is the slack.
+    obtained: u64,
+}
+
+impl State {
+    fn slack(&self) -> u64 {
+        self.obtained.saturating_sub(self.ledger.held)
+    }
+
+    fn overdraft(&self) -> u64 {
+        self.ledger.held.saturating_sub(self.obtained)
+    }
+
+    fn credit(&mut self, consumer: usize, bytes: u64) {
+        self.ledger.credit(consumer, bytes);
+        self.ledger.peak_overdraft = self.ledger.peak_overdraft.max(self.overdraft());
+    }
+}
+
+impl TaskMemory {
+    /// The least that is taken from the manager at once, in bytes, if it has as much: 1 MiB.
+    pub const QUANTUM: u64 = 1 << 20;
+
+    /// What each consumer is granted in any case, in bytes: 4 MiB, and less in a small region (a
+    /// 64th of it). It holds a batch or two, which is what stock operators need to go on.
+    pub const FLOOR: u64 = 4 << 20;
+
+    /// The memory of a new task, of both regions of `manager`: on-heap first, then off-heap.
+    pub fn new(manager: Arc<UnifiedMemory>) -> Arc<Self> {
+        let size: u64 = MODES
+            .iter()
+            .map(|mode| manager.pools(*mode))
+            .map(|pools| pools.execution + pools.storage)
+            .sum();
+        Arc::new(Self {
+            manager,
+            task: TaskId::next(),
+            quantum: Self::QUANTUM.min(size / 256),
+            floor: Self::FLOOR.min(size / 64),
+            state: Mutex::new(State::default()),
+        })
+    }
+
+    /// What the task held and was refused so far.
+    pub fn usage(&self) -> TaskUsage {
+        self.state.lock().ledger.usage()
+    }
+
+    /// Who holds memory of the task now, largest first.
+    pub fn holders(&self) -> Vec<Holder> {
+        self.state.lock().ledger.holders()
+    }
+
+    /// The most the task could hold at this moment, in bytes.
+    pub fn limit(&self) -> u64 {
+        MODES
+            .iter()
+            .map(|mode| self.manager.reachable_by(self.task, *mode))
+            .sum()
+    }
+
+    /// Sees to it that `bytes` more may be held, from the slack or from the manager, and says
+    /// whether they may.
+    fn obtain(&self, state: &mut State, bytes: u64) -> bool {
+        let missing = (state.ledger.held + bytes).saturating_sub(state.obtained);
+        if missing == 0 {
+            return true;
+        }
+        let mut wish = missing.max(self.quantum);
+        for mode in MODES {
+            match self.manager.acquire_execution(self.task, wish, mode) {
+                Acquired::Granted(granted) => {
+                    state.obtained += granted;
+                    wish -= granted;
+                }
+                Acquired::MustWait => {}
+            }
+        }
+        state.ledger.held + bytes <= state.obtained
+    }
+
+    /// Gives the manager back what is not held, but for `keep` bytes.
+    fn give_back(&self, state: &mut State, keep: u64) {
+        let mut surplus = state.slack().saturating_sub(keep);
+        for mode in MODES.into_iter().rev() {
+            if surplus > 0 {
+                let released = self.manager.release_execution(self.task, surplus, mode);
+                surplus -= released;
+                state.obtained -= released;
+            }
+        }
+    }
+
+    /// Whether a spilling consumer that would hold `after` bytes leaves the others what they lack of
+    /// their share.
+    fn leaves_enough(&self, state: &State, consumer: usize, bytes: u64) -> bool {
+        if state.overdraft() > 0 {
+            return false;
+        }
+        let after = state.ledger.held_by(consumer) + bytes;
+        let limit = self.limit();
+        let sharers = state.ledger.spilling_consumers().max(1);
+        let share = limit / (2 * sharers);
+        let lacked = state.ledger.lacked_by_others(consumer, share);
+        after <= share || state.ledger.held + bytes + lacked <= limit
+    }
+
+    fn may_grow(&self, state: &mut State, consumer: &MemoryConsumer, bytes: u64) -> bool {
+        // Within the slack nothing is at stake that was not decided when the quantum was taken.
+        if bytes <= state.slack() {
+            return true;
+        }
+        if state.ledger.held_by(consumer.id()) + bytes <= self.floor {
+            self.obtain(state, bytes);
+            return true;
+        }
+        if consumer.can_spill() && !self.leaves_enough(state, consumer.id(), bytes) {
+            return false;
+        }
+        self.obtain(state, bytes)
+    }
+
+    fn refusal(&self, state: &mut State, consumer: &MemoryConsumer, bytes: u64) -> DataFusionError {
+        let limit = self.limit();
+        state
+            .ledger
+            .refuse(consumer.id(), consumer.name(), bytes, limit);
+        let size = |bytes: u64| human_readable_size(bytes as usize);
+        let holders: Vec<String> = state
+            .ledger
+            .holders()
+            .iter()
+            .take(5)
+            .map(|holder| {
+                let kind = if holder.can_spill { "" } else { ", cannot spill" };
+                format!("{} {}{kind}", holder.consumer, size(holder.bytes))
+            })
+            .collect();
+        resources_datafusion_err!(
+            "{} asked for {} more execution memory and holds {}; this query holds {} of the {} it may hold now. Largest holders: {}",
+            consumer.name(),
+            size(bytes),
+            size(state.ledger.held_by(consumer.id())),
+            size(state.ledger.held),
+            size(limit),
+            if holders.is_empty() { "none".to_owned() } else { holders.join("; ") }
+        )
+    }
+}
+
+impl MemoryPool for TaskMemory {
+    fn name(&self) -> &str {
+        "plimsoll_task"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        let mut state = self.state.lock();
+        state
+            .ledger
+            .open(consumer.id(), consumer.name(), consumer.can_spill());
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        let mut state = self.state.lock();
+        state.ledger.close(consumer.id());
+        let keep = if state.ledger.held == 0 { 0 } else { self.quantum };
+        self.give_back(&mut state, keep);
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        let mut state = self.state.lock();
+        let bytes = additional as u64;
+        self.obtain(&mut state, bytes);
+        state.credit(reservation.consumer().id(), bytes);
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        let mut state = self.state.lock();
+        state
+            .ledger
+            .debit(reservation.consumer().id(), shrink as u64);
+        // Two quanta of hysteresis, so that a consumer that takes and gives in turn stays with the
+        // task's own books.
+        if state.slack() > 2 * self.quantum {
+            self.give_back(&mut state, self.quantum);
+        }
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        let mut state = self.state.lock();
+        let bytes = additional as u64;
+        let consumer = reservation.consumer();
+        if self.may_grow(&mut state, consumer, bytes) {
+            state.credit(consumer.id(), bytes);
+            return Ok(());
+        }
+        self.give_back(&mut state, 0);
+        Err(self.refusal(&mut state, consumer, bytes))
+    }
+
+    fn reserved(&self) -> usize {
+        self.state.lock().ledger.held as usize
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.limit() as usize)
+    }
+}
+
+impl Drop for TaskMemory {
+    fn drop(&mut self) {
+        self.manager.release_all_execution(self.task);
+    }
+}
+
+impl fmt::Debug for TaskMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskMemory")
+            .field("task", &self.task)
+            .field("usage", &self.usage())
+            .finish()
+    }
+}
+
+impl fmt::Display for TaskMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
+        write!(f, "{}(held: {})", MemoryPool::name(self), state.ledger.held)
+    }
+}

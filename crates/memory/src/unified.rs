@@ -1,0 +1,323 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::execution_pool::ExecutionPool;
+use crate::mode::MemoryMode;
+use crate::storage_pool::{BlockId, EvictBlocks, StoragePool};
+
+/// A task: whatever shares execution memory with its peers. In local mode one query, on a cluster
+/// one Ballista task; Spark's task attempt id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub u64);
+
+impl TaskId {
+    /// An id that no other task of this process has.
+    pub fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        TaskId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The answer to a request for execution memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acquired {
+    /// So many bytes, at most what was asked for and perhaps 0: the task has its share and must
+    /// spill if it needs more.
+    Granted(u64),
+    /// Spark would block the thread here: the task has less than 1/2N of the pool, and others hold
+    /// what it lacks. Nothing was granted; the task is registered as active and may ask again.
+    MustWait,
+}
+
+/// The size of a unified region and where its soft border lies, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    size: u64,
+    storage: u64,
+}
+
+impl Region {
+    /// A region of `size` bytes in which execution may not evict the first `storage` bytes of
+    /// cached blocks. The border is drawn back to the region's end when it lies beyond.
+    pub fn new(size: u64, storage: u64) -> Self {
+        Self {
+            size,
+            storage: storage.min(size),
+        }
+    }
+
+    /// A region that holds nothing: off-heap memory when it is not enabled.
+    pub const EMPTY: Region = Region {
+        size: 0,
+        storage: 0,
+    };
+
+    /// The bytes that execution and storage share.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The bytes of it in which cached blocks are safe from execution.
+    pub fn storage(&self) -> u64 {
+        self.storage
+    }
+}
+
+/// The sizes of the two pools of one region, and what of them is in use, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSizes {
+    /// What execution has now; it moves with the soft border.
+    pub execution: u64,
+    /// What tasks hold of it.
+    pub execution_used: u64,
+    /// What storage has now.
+    pub storage: u64,
+    /// What cached blocks, and blocks being unrolled, hold of it.
+    pub storage_used: u64,
+}
+
+/// Execution and storage memory of one executor, on-heap and off-heap, with a soft border between
+/// the two; Spark's `UnifiedMemoryManager`.
+pub struct UnifiedMemory {
+    state: Mutex<State>,
+}
+
+struct State {
+    on_heap: UnifiedRegion,
+    off_heap: UnifiedRegion,
+}
+
+impl UnifiedMemory {
+    /// A manager of these two regions, with the border where [`Region::storage`] says.
+    pub fn new(on_heap: Region, off_heap: Region) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                on_heap: UnifiedRegion::new(MemoryMode::OnHeap, on_heap),
+                off_heap: UnifiedRegion::new(MemoryMode::OffHeap, off_heap),
+            }),
+        })
+    }
+
+    /// Names the holder of cached blocks, which execution may ask to evict some. Without one
+    /// nothing can be evicted.
+    pub fn set_evictor(&self, evictor: Arc<dyn EvictBlocks>) {
+        let mut state = self.state.lock();
+        state.on_heap.storage.set_evictor(Arc::clone(&evictor));
+        state.off_heap.storage.set_evictor(evictor);
+    }
+
+    /// Asks for up to `bytes` of execution memory for `task`, taking free storage memory and
+    /// evicting what storage borrowed. Spark's `acquireExecutionMemory`, which may block where this
+    /// answers [`Acquired::MustWait`].
+    pub fn acquire_execution(&self, task: TaskId, bytes: u64, mode: MemoryMode) -> Acquired {
+        self.region(mode, |region| region.acquire_execution(task, bytes))
+    }
+
+    /// Gives back up to `bytes` of what `task` holds and returns how many that were.
+    pub fn release_execution(&self, task: TaskId, bytes: u64, mode: MemoryMode) -> u64 {
+        self.region(mode, |region| region.release_execution(task, bytes))
+    }
+
+    /// Gives back all that `task` holds in both modes, and returns how many bytes that were: the
+    /// end of a task. Spark's `releaseAllExecutionMemoryForTask`.
+    pub fn release_all_execution(&self, task: TaskId) -> u64 {
+        self.release_execution(task, u64::MAX, MemoryMode::OnHeap)
+            + self.release_execution(task, u64::MAX, MemoryMode::OffHeap)
+    }
+
+    /// Takes all of `bytes` for a cached block, or nothing: free storage memory first, then free
+    /// execution memory, then other datasets' blocks. Spark's `acquireStorageMemory`.
+    #[must_use]
+    pub fn acquire_storage(&self, block: BlockId, bytes: u64, mode: MemoryMode) -> bool {
+        self.region(mode, |region| region.acquire_storage(block, bytes))
+    }
+
+    /// Takes memory for a block whose size is not known yet, while it is read in (unrolled): storage
+    /// memory like any other. Spark's `acquireUnrollMemory`.
+    #[must_use]
+    pub fn acquire_unroll(&self, block: BlockId, bytes: u64, mode: MemoryMode) -> bool {
+        self.acquire_storage(block, bytes, mode)
+    }
+
+    /// Gives back up to `bytes` of storage or unroll memory and returns how many were in use.
+    pub fn release_storage(&self, bytes: u64, mode: MemoryMode) -> u64 {
+        self.region(mode, |region| {
+            let freed = region.storage.release(bytes);
+            region.settle();
+            freed
+        })
+    }
+
+    /// The pools of one region as they are now.
+    pub fn pools(&self, mode: MemoryMode) -> PoolSizes {
+        self.region(mode, |region| PoolSizes {
+            execution: region.execution.size(),
+            execution_used: region.execution.used(),
+            storage: region.storage.size(),
+            storage_used: region.storage.used(),
+        })
+    }
+
+    /// What `task` holds in one region, in bytes.
+    pub fn held_by(&self, task: TaskId, mode: MemoryMode) -> u64 {
+        self.region(mode, |region| region.execution.held_by(task))
+    }
+
+    /// The most that `task` could hold in one region at this moment, in bytes: what it has, plus
+    /// what is free or can be evicted, up to 1/N.
+    pub fn reachable_by(&self, task: TaskId, mode: MemoryMode) -> u64 {
+        self.region(mode, |region| region.reachable_by(task))
+    }
+
+    /// How many tasks share the execution memory of one region.
+    pub fn active_tasks(&self, mode: MemoryMode) -> usize {
+        self.region(mode, |region| region.execution.active_tasks())
+    }
+
+    /// Changes the size and the border of one region while tasks and cached blocks are in it, where
+    /// Spark would have to be restarted.
+    ///
+    /// What is free moves at once; cached blocks are evicted if the region shrinks below what is in
+    /// use; what tasks hold is never taken from them: the region stays larger than asked until they
+    /// have given back enough, and grants nothing meanwhile.
+    pub fn resize(&self, mode: MemoryMode, to: Region) {
+        self.region(mode, |region| region.resize(to));
+    }
+
+    fn region<T>(&self, mode: MemoryMode, act: impl FnOnce(&mut UnifiedRegion) -> T) -> T {
+        let mut state: MutexGuard<'_, State> = self.state.lock();
+        act(match mode {
+            MemoryMode::OnHeap => &mut state.on_heap,
+            MemoryMode::OffHeap => &mut state.off_heap,
+        })
+    }
+}
+
+impl fmt::Debug for UnifiedMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnifiedMemory")
+            .field("on_heap", &self.pools(MemoryMode::OnHeap))
+            .field("off_heap", &self.pools(MemoryMode::OffHeap))
+            .finish()
+    }
+}
+
+/// One region: two pools whose sizes add up to the limit's, or to more while it is being shrunk.
+struct UnifiedRegion {
+    limit: Region,
+    execution: ExecutionPool,
+    storage: StoragePool,
+}
+
+impl UnifiedRegion {
+    fn new(mode: MemoryMode, limit: Region) -> Self {
+        Self {
+            limit,
+            execution: ExecutionPool::new(limit.size - limit.storage),
+            storage: StoragePool::new(mode, limit.storage),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        self.execution.size() + self.storage.size()
+    }
+
+    fn acquire_execution(&mut self, task: TaskId, bytes: u64) -> Acquired {
+        if bytes == 0 {
+            return Acquired::Granted(0);
+        }
+        self.execution.activate(task);
+        self.grow_execution(bytes.saturating_sub(self.execution.free()));
+        let reachable = self.execution_reachable();
+        let acquired = self.execution.acquire(task, bytes, reachable);
+        self.settle();
+        acquired
+    }
+
+    fn release_execution(&mut self, task: TaskId, bytes: u64) -> u64 {
+        let freed = self.execution.release(task, bytes);
+        self.settle();
+        freed
+    }
+
+    /// Moves the border for execution: by storage's free memory, or by what storage holds above its
+    /// region, whichever is more; the latter by eviction.
+    fn grow_execution(&mut self, missing: u64) {
+        let borrowed = self.storage.size().saturating_sub(self.limit.storage);
+        let reclaimable = self.storage.free().max(borrowed);
+        let moved = self.storage.free_space_to_shrink(missing.min(reclaimable));
+        self.storage.lessen(moved);
+        self.execution.enlarge(moved);
+    }
+
+    /// The size execution would have with everything evicted that it may evict. The cap of 1/N is
+    /// of this and not of the pool's present size, or memory that storage borrowed would never be
+    /// asked back (SPARK-12155); blocks inside the storage region are left out, as they stay.
+    fn execution_reachable(&self) -> u64 {
+        self.limit.size - self.storage.used().min(self.limit.storage)
+    }
+
+    fn reachable_by(&self, task: TaskId) -> u64 {
+        let held = self.execution.held_by(task);
+        let obtainable = self.execution_reachable().saturating_sub(self.execution.used());
+        let cap = self.execution.cap_per_task(self.execution_reachable());
+        (held + obtainable).min(cap).max(held)
+    }
+
+    fn acquire_storage(&mut self, block: BlockId, bytes: u64) -> bool {
+        // Nothing is evicted for a block that could not fit if all others were gone.
+        if bytes > self.limit.size.saturating_sub(self.execution.used()) {
+            return false;
+        }
+        let missing = bytes.saturating_sub(self.storage.free());
+        let borrowed = missing.min(self.execution.free());
+        self.execution.lessen(borrowed);
+        self.storage.enlarge(borrowed);
+        let stored = self.storage.acquire(block, bytes);
+        self.settle();
+        stored
+    }
+
+    fn resize(&mut self, to: Region) {
+        self.limit = to;
+        self.execution.enlarge(to.size.saturating_sub(self.size()));
+        self.settle();
+        // Free memory goes to the side of the new border where it belongs when nobody borrows.
+        let lacking = self.limit.storage.saturating_sub(self.storage.size());
+        let to_storage = lacking.min(self.execution.free());
+        self.execution.lessen(to_storage);
+        self.storage.enlarge(to_storage);
+        let beyond = self.storage.size().saturating_sub(self.limit.storage);
+        let to_execution = beyond.min(self.storage.free());
+        self.storage.lessen(to_execution);
+        self.execution.enlarge(to_execution);
+        self.check();
+    }
+
+    /// Takes out of the pools what they have above the limit, as far as it is free or evictable.
+    fn settle(&mut self) {
+        let surplus = self.size().saturating_sub(self.limit.size);
+        if surplus > 0 {
+            let unused = surplus.min(self.execution.free());
+            self.execution.lessen(unused);
+            let freed = self.storage.free_space_to_shrink(surplus - unused);
+            self.storage.lessen(freed.min(surplus - unused));
+        }
+        self.check();
+    }
+
+    fn check(&self) {
+        debug_assert!(self.execution.used() <= self.execution.size());
+        debug_assert!(self.storage.used() <= self.storage.size());
+        debug_assert!(
+            self.size() == self.limit.size
+                || (self.size() > self.limit.size
+                    && self.execution.free() == 0
+                    && self.storage.free() == 0),
+            "the pools fill their region, and exceed it only by what is in use"
+        );
+    }
+}

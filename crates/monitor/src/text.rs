@@ -1,0 +1,186 @@
+use std::fmt;
+
+use plimsoll_conf::fmt_bytes;
+use plimsoll_driver::{QueryRecord, Status};
+use plimsoll_memory::{Holder, Refusal};
+
+use crate::Report;
+
+/// Holders and refusals shown of one query; the JSON has them all.
+const SHOWN: usize = 3;
+
+/// Characters shown of a query's text.
+const SQL_WIDTH: usize = 60;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Memory")?;
+        let executor = &self.layout.executor;
+        row(f, "line", self.line, &self.layout.line.formula)?;
+        let over = match self.peak.resident > self.line {
+            true => ", over the line".to_owned(),
+            false => String::new(),
+        };
+        let share = format!("{} of the line{over}", percent(self.peak.resident, self.line));
+        row(f, "resident at peak", self.peak.resident, &share)?;
+        row(f, "unified", executor.unified.bytes, &executor.unified.formula)?;
+        let share = percent(self.peak.execution, executor.unified.bytes);
+        let share = format!("{share} of unified, the most that one query held");
+        row(f, "execution at peak", self.peak.execution, &share)?;
+        if self.queries_left_out > 0 {
+            writeln!(f, "({} earlier queries are not listed)", self.queries_left_out)?;
+        }
+        for (at, query) in self.queries.iter().enumerate() {
+            writeln!(f, "\nQuery {}: {}", self.queries_left_out + at as u64 + 1, excerpt(&query.sql))?;
+            write_query(f, query)?;
+        }
+        Ok(())
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, bytes: u64, note: &str) -> fmt::Result {
+    writeln!(f, "  {name:<18} {:>10}  {note}", fmt_bytes(bytes).to_string())
+}
+
+fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
+    let how = match query.status {
+        Status::Finished => "finished",
+        Status::Failed => "failed",
+        Status::Cancelled => "cancelled",
+    };
+    writeln!(
+        f,
+        "  {how}: {} in {:.2} s; execution {} at peak, resident {} at peak",
+        count(query.rows, "row"),
+        query.seconds,
+        fmt_bytes(query.peak_execution),
+        fmt_bytes(query.peak_resident)
+    )?;
+    if !query.holders_at_peak.is_empty() {
+        let holders: Vec<String> = query.holders_at_peak.iter().take(SHOWN).map(holder).collect();
+        let rest = query.holders_at_peak.len().saturating_sub(SHOWN);
+        let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
+        writeln!(f, "  held at peak by {}{more}", holders.join(", "))?;
+    }
+    if query.peak_overdraft > 0 {
+        writeln!(
+            f,
+            "  {} beyond its execution memory at peak, by operators that cannot be refused",
+            fmt_bytes(query.peak_overdraft)
+        )?;
+    }
+    for spill in &query.spills {
+        writeln!(
+            f,
+            "  {} spilled {} ({}, {})",
+            spill.operator,
+            fmt_bytes(spill.bytes),
+            count(spill.rows, "row"),
+            count(spill.files, "file")
+        )?;
+    }
+    for refusal in query.refusals.iter().take(SHOWN) {
+        writeln!(f, "  because {}", refused(refusal))?;
+    }
+    Ok(())
+}
+
+fn holder(holder: &Holder) -> String {
+    let kind = if holder.can_spill { "" } else { " (cannot spill)" };
+    format!("{} {}{kind}", holder.consumer, fmt_bytes(holder.bytes))
+}
+
+fn refused(refusal: &Refusal) -> String {
+    format!(
+        "{} was refused {}, last {} more than the {} it held, when the query held {} of {}",
+        refusal.consumer,
+        count(refusal.times, "time"),
+        fmt_bytes(refusal.asked),
+        fmt_bytes(refusal.held),
+        fmt_bytes(refusal.task_held),
+        fmt_bytes(refusal.task_limit)
+    )
+}
+
+fn count(n: u64, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.0} %", 100.0 * part as f64 / whole.max(1) as f64)
+}
+
+/// The text on one line, cut where it gets long.
+fn excerpt(sql: &str) -> String {
+    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SQL_WIDTH) {
+        Some((at, _)) => format!("{}…", line[..at].trim_end()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plimsoll_driver::OperatorSpill;
+
+    fn record() -> QueryRecord {
+        QueryRecord {
+            sql: "SELECT *\n  FROM lineitem\n ORDER BY l_comment, l_shipdate, l_orderkey".into(),
+            status: Status::Finished,
+            error: None,
+            rows: 1,
+            seconds: 2.5,
+            peak_execution: 200 << 20,
+            peak_overdraft: 0,
+            peak_resident: 300 << 20,
+            spilled_bytes: 3 << 30,
+            spill_files: 12,
+            spills: vec![OperatorSpill {
+                operator: "SortExec".into(),
+                bytes: 3 << 30,
+                rows: 6_000_000,
+                files: 12,
+            }],
+            holders_at_peak: vec![Holder {
+                consumer: "ExternalSorter[0]".into(),
+                bytes: 100 << 20,
+                can_spill: true,
+            }],
+            refusals: vec![Refusal {
+                consumer: "ExternalSorter[0]".into(),
+                times: 6,
+                asked: 4 << 20,
+                held: 100 << 20,
+                task_held: 200 << 20,
+                task_limit: 202 << 20,
+            }],
+        }
+    }
+
+    struct Told(QueryRecord);
+
+    impl fmt::Display for Told {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_query(f, &self.0)
+        }
+    }
+
+    #[test]
+    fn a_spill_is_told_with_its_operator_and_its_reason() {
+        let told = Told(record()).to_string();
+        let expected = "  \
+            finished: 1 row in 2.50 s; execution 200 MiB at peak, resident 300 MiB at peak\n  \
+            held at peak by ExternalSorter[0] 100 MiB\n  \
+            SortExec spilled 3 GiB (6000000 rows, 12 files)\n  \
+            because ExternalSorter[0] was refused 6 times, last 4 MiB more than the 100 MiB it held, when the query held 200 MiB of 202 MiB\n";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_told_on_one_line() {
+        let line = excerpt(&record().sql);
+        assert!(line.starts_with("SELECT * FROM lineitem ORDER BY") && line.ends_with('…'), "{line}");
+    }
+}
