@@ -105,6 +105,7 @@ impl Error {
         let place_in_script = |line, column| statement.place_in_script(line, column);
         if let DataFusionError::SQL(parser, _) = error.find_root() {
             let (message, place) = split_place(&parser_message(parser));
+            let place = place.or_else(|| message.ends_with("found: EOF").then(|| statement.end()));
             let place = place.map(|(line, column)| place_in_script(line, column));
             return Error::Sql(SqlError::new(message, place, script));
         }
@@ -169,7 +170,9 @@ fn plain(error: &DataFusionError) -> String {
         root => root.message().into_owned(),
     };
     let end = message.find("\n\nbacktrace:").unwrap_or(message.len());
-    message[..end].trim_end().trim_end_matches('.').to_owned()
+    let message = message[..end].trim_end().trim_end_matches('.');
+    // Tables go by their own name: there is one catalog, with one schema of tables.
+    message.replace("spark_catalog.default.", "")
 }
 
 fn parser_message(error: &ParserError) -> String {

@@ -24,7 +24,7 @@ impl History {
     }
 
     /// The records that are kept, oldest first.
-    pub fn records(&self) -> impl Iterator<Item = &QueryRecord> {
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = &QueryRecord> {
         self.records.iter()
     }
 

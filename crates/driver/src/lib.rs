@@ -9,7 +9,7 @@
 //! use plimsoll_conf::{Conf, Machine, Origin};
 //! use plimsoll_driver::Session;
 //!
-//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
 //! let mut conf = Conf::default();
 //! conf.set("spark.plimsoll.memory", "512m", Origin::Code)?;
 //! let session = Session::new(conf, Machine::detect()?, vec![])?;
@@ -28,6 +28,7 @@ mod engine;
 mod error;
 mod format;
 mod history;
+mod job;
 mod path_tables;
 mod query;
 mod record;

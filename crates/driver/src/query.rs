@@ -23,9 +23,42 @@ pub struct Query {
     task: Arc<TaskMemory>,
     resident: PeakGuard,
     spill_directories: String,
-    /// Set once the query is planned.
-    plan: Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    plans: Mutex<Plans>,
     rows: AtomicU64,
+}
+
+/// The plan of a query, and what is left of the one that was given up for it.
+#[derive(Default)]
+struct Plans {
+    /// Set once the query is planned. It holds build sides, so it is dropped when the query ends.
+    running: Option<Arc<dyn ExecutionPlan>>,
+    given_up: Option<String>,
+    /// What plans have spilled that are no longer running.
+    spilled: Vec<OperatorSpill>,
+}
+
+impl Plans {
+    /// What all plans have spilled so far, by operator, most first.
+    fn spills(&self) -> Vec<OperatorSpill> {
+        let mut by_operator: BTreeMap<String, OperatorSpill> = BTreeMap::new();
+        let running = self.running.as_ref().map(spills_of).unwrap_or_default();
+        for spill in self.spilled.iter().chain(&running) {
+            let sum = by_operator
+                .entry(spill.operator.clone())
+                .or_insert_with(|| OperatorSpill::none(&spill.operator));
+            sum.bytes += spill.bytes;
+            sum.rows += spill.rows;
+            sum.files += spill.files;
+        }
+        let mut spills: Vec<OperatorSpill> = by_operator.into_values().collect();
+        spills.sort_by(|a, b| b.bytes.cmp(&a.bytes));
+        spills
+    }
+
+    fn end(&mut self) {
+        self.spilled = self.spills();
+        self.running = None;
+    }
 }
 
 /// How far a query has come. Sizes are in bytes.
@@ -58,37 +91,46 @@ impl Query {
             task,
             resident,
             spill_directories,
-            plan: Mutex::new(None),
+            plans: Mutex::default(),
             rows: AtomicU64::new(0),
         })
     }
 
     pub(crate) fn planned(&self, plan: Arc<dyn ExecutionPlan>) {
-        *self.plan.lock() = Some(plan);
+        self.plans.lock().running = Some(plan);
+    }
+
+    /// The plan has failed for this reason, and another will take its place.
+    pub(crate) fn plan_given_up(&self, reason: String) {
+        let mut plans = self.plans.lock();
+        plans.end();
+        plans.given_up = Some(reason);
     }
 
     /// How far it has come.
     pub fn progress(&self) -> Progress {
-        let plan = self.plan.lock();
-        let spills = plan.as_ref().map(spills).unwrap_or_default();
+        let plans = self.plans.lock();
         Progress {
             elapsed: self.started.elapsed(),
-            rows_scanned: plan.as_ref().map_or(0, rows_scanned),
+            rows_scanned: plans.running.as_ref().map_or(0, rows_scanned),
             execution: self.task.usage().held,
             execution_limit: self.task.limit(),
-            spilled: spills.iter().map(|spill| spill.bytes).sum(),
+            spilled: plans.spills().iter().map(|spill| spill.bytes).sum(),
             resident: ResidentMemory::read().map_or(0, |resident| resident.line()),
         }
     }
 
-    /// The record of it, ended so.
+    /// Ends it so, and gives the record of it.
     pub(crate) fn record(&self, status: Status, error: Option<String>) -> QueryRecord {
         let usage = self.task.usage();
-        let spills = self.plan.lock().as_ref().map(spills).unwrap_or_default();
+        let mut plans = self.plans.lock();
+        plans.end();
+        let spills = plans.spills();
         QueryRecord {
             sql: self.sql.clone(),
             status,
             error,
+            plan_given_up: plans.given_up.clone(),
             rows: self.rows.load(Ordering::Relaxed),
             seconds: self.started.elapsed().as_secs_f64(),
             peak_execution: usage.peak,
@@ -103,31 +145,23 @@ impl Query {
     }
 }
 
-/// What the operators of a plan have spilled so far, by operator, most first.
-fn spills(plan: &Arc<dyn ExecutionPlan>) -> Vec<OperatorSpill> {
-    let mut by_operator: BTreeMap<String, OperatorSpill> = BTreeMap::new();
+/// What the operators of a plan have spilled so far, one by one.
+fn spills_of(plan: &Arc<dyn ExecutionPlan>) -> Vec<OperatorSpill> {
+    let mut spills = Vec::new();
     visit(plan, &mut |node| {
         let Some(metrics) = node.metrics() else {
             return;
         };
         let files = metrics.spill_count().unwrap_or(0) as u64;
-        if files == 0 {
-            return;
-        }
-        let spill = by_operator
-            .entry(node.name().to_owned())
-            .or_insert_with(|| OperatorSpill {
+        if files > 0 {
+            spills.push(OperatorSpill {
                 operator: node.name().to_owned(),
-                bytes: 0,
-                rows: 0,
-                files: 0,
+                bytes: metrics.spilled_bytes().unwrap_or(0) as u64,
+                rows: metrics.spilled_rows().unwrap_or(0) as u64,
+                files,
             });
-        spill.files += files;
-        spill.bytes += metrics.spilled_bytes().unwrap_or(0) as u64;
-        spill.rows += metrics.spilled_rows().unwrap_or(0) as u64;
+        }
     });
-    let mut spills: Vec<OperatorSpill> = by_operator.into_values().collect();
-    spills.sort_by(|a, b| b.bytes.cmp(&a.bytes));
     spills
 }
 

@@ -26,6 +26,17 @@ pub struct OperatorSpill {
     pub files: u64,
 }
 
+impl OperatorSpill {
+    pub(crate) fn none(operator: &str) -> Self {
+        Self {
+            operator: operator.to_owned(),
+            bytes: 0,
+            rows: 0,
+            files: 0,
+        }
+    }
+}
+
 /// What is known of a query once it is over. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct QueryRecord {
@@ -35,6 +46,9 @@ pub struct QueryRecord {
     pub status: Status,
     /// The error, if it failed.
     pub error: Option<String>,
+    /// Why it was planned anew with operators that spill, if it was: the refusal that ended the
+    /// first attempt.
+    pub plan_given_up: Option<String>,
     /// Rows delivered.
     pub rows: u64,
     /// Seconds from the beginning of planning to the end.

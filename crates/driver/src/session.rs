@@ -2,12 +2,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::datasource::ViewTable;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionContext;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
 use parking_lot::{Mutex, RwLock};
 use plimsoll_conf::settings::Master;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Origin, Settings, Warning};
@@ -19,6 +17,7 @@ use crate::engine;
 use crate::error::Error;
 use crate::format::ReadOptions;
 use crate::history::History;
+use crate::job::Job;
 use crate::path_tables::PathTables;
 use crate::query::{Query, Rows, SharedHistory};
 use crate::record::Status;
@@ -260,34 +259,23 @@ impl Session {
         query: &Arc<Query>,
         task: Arc<TaskMemory>,
     ) -> datafusion::common::Result<Rows> {
-        let state = self.task_state(task)?;
-        let logical = state.create_logical_plan(statement.text()).await?;
-        let plan = state.create_physical_plan(&logical).await?;
-        query.planned(Arc::clone(&plan));
-        let stream = execute_stream(plan, state.task_ctx())?;
-        let history = Arc::clone(&self.history);
-        Ok(Rows::running(stream, Arc::clone(query), history))
-    }
-
-    /// The session's state with a runtime of its own for one task: its memory, its spill files.
-    fn task_state(&self, task: Arc<TaskMemory>) -> datafusion::common::Result<SessionState> {
         let state = self.state();
-        let limit = task.limit();
-        let runtime: RuntimeEnv = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
-            .with_disk_manager_builder(self.spill.disk_manager())
-            .with_memory_pool(task)
-            .build()?;
         let config = {
             let in_force = self.in_force.read();
             let threads = threads(&in_force.settings, &self.machine);
-            engine::config(&in_force.settings, threads, limit)
-                // The catalogs are the session's; a new default one would take their place.
-                .with_create_default_catalog_and_schema(false)
+            engine::config(&in_force.settings, threads, task.limit())
         };
-        Ok(SessionStateBuilder::new_from_existing(state)
-            .with_config(config)
-            .with_runtime_env(Arc::new(runtime))
-            .build())
+        let job = Job {
+            logical: state.create_logical_plan(statement.text()).await?,
+            state,
+            config,
+            disk: self.spill.disk_manager(),
+            task,
+            query: Arc::clone(query),
+        };
+        let stream = job.start().await?;
+        let history = Arc::clone(&self.history);
+        Ok(Rows::running(stream, Arc::clone(query), history))
     }
 
     fn set(&self, key: &str, value: &str) -> Result<Answer, Error> {

@@ -19,6 +19,13 @@ impl Statement {
         &self.text
     }
 
+    /// The place just after the text, as the parser counts it.
+    pub(crate) fn end(&self) -> (u64, u64) {
+        let last = self.text.rsplit('\n').next().unwrap_or_default();
+        let lines = self.text.matches('\n').count() as u64;
+        (lines + 1, last.chars().count() as u64 + 1)
+    }
+
     /// A place inside the text, as the parser counts it, as a place in the script.
     pub(crate) fn place_in_script(&self, line: u64, column: u64) -> Place {
         if line <= 1 {

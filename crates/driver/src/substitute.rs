@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn arguments_and_settings_are_put_in_and_the_unknown_is_left() {
         let mut conf = Conf::default();
-        conf.set("spark.app.name", "job", Origin::Set).unwrap();
+        conf.set("spark.app.name", "job", Origin::Code).unwrap();
         let arguments = ["7".to_owned()];
         let text = "SELECT ${1}, '${spark.app.name}', '${x.y}', '$1', '${open";
         assert_eq!(

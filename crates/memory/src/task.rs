@@ -145,12 +145,9 @@ impl TaskMemory {
         }
     }
 
-    /// Whether a spilling consumer that would hold `after` bytes leaves the others what they lack of
-    /// their share.
+    /// Whether a spilling consumer that takes `bytes` more leaves the others what they lack of their
+    /// share.
     fn leaves_enough(&self, state: &State, consumer: usize, bytes: u64) -> bool {
-        if state.overdraft() > 0 {
-            return false;
-        }
         let after = state.ledger.held_by(consumer) + bytes;
         let limit = self.limit();
         let sharers = state.ledger.spilling_consumers().max(1);
@@ -168,7 +165,9 @@ impl TaskMemory {
             self.obtain(state, bytes);
             return true;
         }
-        if consumer.can_spill() && !self.leaves_enough(state, consumer.id(), bytes) {
+        // Others may have given back what an overdraft was for.
+        let is_covered = self.obtain(state, 0);
+        if consumer.can_spill() && !(is_covered && self.leaves_enough(state, consumer.id(), bytes)) {
             return false;
         }
         self.obtain(state, bytes)

@@ -69,6 +69,9 @@ fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
             fmt_bytes(query.peak_overdraft)
         )?;
     }
+    if let Some(reason) = &query.plan_given_up {
+        writeln!(f, "  planned anew with operators that spill, after: {reason}")?;
+    }
     for spill in &query.spills {
         writeln!(
             f,
@@ -130,6 +133,7 @@ mod tests {
             sql: "SELECT *\n  FROM lineitem\n ORDER BY l_comment, l_shipdate, l_orderkey".into(),
             status: Status::Finished,
             error: None,
+            plan_given_up: None,
             rows: 1,
             seconds: 2.5,
             peak_execution: 200 << 20,

@@ -109,8 +109,8 @@ mod tests {
     use std::sync::Arc;
 
     fn drawn(rows: usize) -> Vec<String> {
-        let numbers = Int64Array::from_iter_values(0..rows as i64);
-        let names = StringArray::from_iter_values((0..rows).map(|row| format!("row {row}")));
+        let numbers = Int64Array::from_iter_values(1000..1000 + rows as i64);
+        let names = StringArray::from_iter_values((1000..1000 + rows).map(|row| format!("row {row}")));
         let batch = RecordBatch::try_from_iter(vec![
             ("n", Arc::new(numbers) as _),
             ("name", Arc::new(names) as _),
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(lines.len(), 2 * CHUNK + 1 + 4);
         let width = lines[0].chars().count();
         assert!(lines.iter().all(|line| line.chars().count() == width));
-        assert!(lines[CHUNK + 3].contains("row 1000"), "{}", lines[CHUNK + 3]);
+        assert!(lines[CHUNK + 3].contains("row 2000"), "{}", lines[CHUNK + 3]);
         assert!(lines.last().unwrap().starts_with('└'));
     }
 
