@@ -24,10 +24,12 @@ fn text_of(batches: &[RecordBatch]) -> Answer {
             .iter()
             .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
             .collect();
-        rows.extend(
-            (0..batch.num_rows())
-                .map(|row| columns.iter().map(|column| column.value(row).to_string()).collect()),
-        );
+        rows.extend((0..batch.num_rows()).map(|row| {
+            columns
+                .iter()
+                .map(|column| column.value(row).to_string())
+                .collect()
+        }));
     }
     rows
 }
@@ -61,7 +63,11 @@ fn same(ours: &str, theirs: &str) -> bool {
 
 fn difference(ours: &Answer, theirs: &Answer) -> Option<String> {
     if ours.len() != theirs.len() {
-        return Some(format!("{} rows, and {} in DuckDB", ours.len(), theirs.len()));
+        return Some(format!(
+            "{} rows, and {} in DuckDB",
+            ours.len(),
+            theirs.len()
+        ));
     }
     let pairs = ours.iter().zip(theirs);
     pairs
@@ -74,7 +80,8 @@ fn difference(ours: &Answer, theirs: &Answer) -> Option<String> {
 
 async fn session(data: &Path) -> Session {
     let mut conf = Conf::default();
-    conf.set("spark.plimsoll.memory", "256m", Origin::Code).unwrap();
+    conf.set("spark.plimsoll.memory", "256m", Origin::Code)
+        .unwrap();
     let session = Session::new(conf, Machine::detect().unwrap(), Vec::new()).unwrap();
     session.register_tables(data).await.unwrap();
     session

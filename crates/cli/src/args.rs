@@ -144,14 +144,20 @@ pub struct SettingArgs {
     /// Memory of the executor [default: 1g]
     #[arg(long, value_name = "SIZE")]
     pub executor_memory: Option<String>,
-    /// Cores of an executor; in local mode --master local[N] says how many threads run
-    #[arg(long, value_name = "N")]
+    #[arg(
+        long,
+        value_name = "N",
+        help = "Cores of an executor; in local mode --master local[N] says how many threads run"
+    )]
     pub executor_cores: Option<String>,
     /// Executors; in local mode there is one
     #[arg(long, value_name = "N")]
     pub num_executors: Option<String>,
-    /// Where to run: local, local[N] or local[*] [default: local[*]]
-    #[arg(long, value_name = "URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where to run: local, local[N] or local[*] [default: local[*]]"
+    )]
     pub master: Option<String>,
     /// A name for the application
     #[arg(long, value_name = "NAME")]

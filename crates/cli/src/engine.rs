@@ -41,7 +41,8 @@ impl Engine {
         let runtime = runtime(&settings, &machine)?;
         let interrupts = {
             let _inside = runtime.enter();
-            Interrupts::listen().map_err(|error| Failure::system("cannot listen for signals", &error))?
+            Interrupts::listen()
+                .map_err(|error| Failure::system("cannot listen for signals", &error))?
         };
         let session = Session::new(conf, machine, arguments)?;
         let mut engine = Self {
@@ -50,7 +51,11 @@ impl Engine {
             interrupts,
         };
         if let Some(directory) = tables {
-            let Self { session, runtime, interrupts } = &mut engine;
+            let Self {
+                session,
+                runtime,
+                interrupts,
+            } = &mut engine;
             runtime.block_on(interrupts.unless(session.register_tables(directory)))??;
         }
         Ok(engine)

@@ -33,7 +33,14 @@ fn table(conf: &Conf, entries: &[Entry<'_>]) -> String {
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["setting", "value", "default", "from", "effect", "what it does"]);
+        .set_header([
+            "setting",
+            "value",
+            "default",
+            "from",
+            "effect",
+            "what it does",
+        ]);
     for entry in entries {
         table.add_row([
             entry.property.key.to_owned(),
@@ -51,7 +58,10 @@ fn table(conf: &Conf, entries: &[Entry<'_>]) -> String {
         .collect();
     match others.is_empty() {
         true => table.to_string(),
-        false => format!("{table}\nSet, and not a setting of Plimsoll:\n  {}", others.join("\n  ")),
+        false => format!(
+            "{table}\nSet, and not a setting of Plimsoll:\n  {}",
+            others.join("\n  ")
+        ),
     }
 }
 

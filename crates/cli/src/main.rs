@@ -30,8 +30,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 // SAFETY: jemalloc looks for this symbol and reads it as a C string, which it is; nothing writes it.
 #[allow(non_upper_case_globals)]
 #[unsafe(export_name = "malloc_conf")]
-pub static malloc_conf: &[u8; 59] =
-    b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0\0";
+pub static malloc_conf: &[u8; 59] = b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0\0";
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -62,7 +61,12 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Memory(args) => memory::show(args),
         Command::Conf(args) => list::show(args),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "plimsoll", &mut std::io::stdout());
+            clap_complete::generate(
+                *shell,
+                &mut Cli::command(),
+                "plimsoll",
+                &mut std::io::stdout(),
+            );
             Ok(())
         }
     }

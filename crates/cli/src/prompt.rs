@@ -23,12 +23,68 @@ use crate::interrupt::Interrupt;
 use crate::script::run_statement;
 
 const WORDS: [&str; 62] = [
-    "AND", "AS", "ASC", "AVG", "BETWEEN", "BY", "CASE", "CAST", "COUNT", "CREATE", "CROSS", "DESC",
-    "DESCRIBE", "DISTINCT", "DROP", "ELSE", "END", "EXISTS", "EXPLAIN", "ANALYZE", "FROM", "FULL",
-    "GROUP", "HAVING", "IF", "IN", "INNER", "INTERSECT", "INTERVAL", "IS", "JOIN", "LEFT", "LIKE",
-    "LIMIT", "MAX", "MIN", "NOT", "NULL", "OFFSET", "ON", "OPTIONS", "OR", "ORDER", "OUTER", "OVER",
-    "PARTITION", "REPLACE", "RESET", "RIGHT", "SELECT", "SET", "SHOW", "SUM", "TABLES", "TEMPORARY",
-    "THEN", "UNION", "USING", "VALUES", "VIEW", "WHEN", "WHERE",
+    "AND",
+    "AS",
+    "ASC",
+    "AVG",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "COUNT",
+    "CREATE",
+    "CROSS",
+    "DESC",
+    "DESCRIBE",
+    "DISTINCT",
+    "DROP",
+    "ELSE",
+    "END",
+    "EXISTS",
+    "EXPLAIN",
+    "ANALYZE",
+    "FROM",
+    "FULL",
+    "GROUP",
+    "HAVING",
+    "IF",
+    "IN",
+    "INNER",
+    "INTERSECT",
+    "INTERVAL",
+    "IS",
+    "JOIN",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "MAX",
+    "MIN",
+    "NOT",
+    "NULL",
+    "OFFSET",
+    "ON",
+    "OPTIONS",
+    "OR",
+    "ORDER",
+    "OUTER",
+    "OVER",
+    "PARTITION",
+    "REPLACE",
+    "RESET",
+    "RIGHT",
+    "SELECT",
+    "SET",
+    "SHOW",
+    "SUM",
+    "TABLES",
+    "TEMPORARY",
+    "THEN",
+    "UNION",
+    "USING",
+    "VALUES",
+    "VIEW",
+    "WHEN",
+    "WHERE",
 ];
 
 /// Runs the prompt until its input ends, or `quit` or `exit` is typed.
@@ -44,10 +100,10 @@ pub fn run(engine: &mut Engine, output: Output) -> Result<(), Failure> {
         env!("CARGO_PKG_VERSION")
     );
     let outcome = converse(engine, &mut editor, output);
-    if let Some(file) = &history {
-        if let Err(error) = editor.save_history(file) {
-            tracing::warn!("the history is not saved to {}: {error}", file.display());
-        }
+    if let Some(file) = &history
+        && let Err(error) = editor.save_history(file)
+    {
+        tracing::warn!("the history is not saved to {}: {error}", file.display());
     }
     outcome
 }
@@ -91,7 +147,11 @@ quit                   leaves";
 
 /// Runs what was typed; errors are told and the prompt goes on.
 fn answer(engine: &mut Engine, typed: &str, output: Output) -> Result<(), Failure> {
-    let Engine { session, runtime, interrupts } = engine;
+    let Engine {
+        session,
+        runtime,
+        interrupts,
+    } = engine;
     for statement in split(typed) {
         let started = Instant::now();
         let outcome = statement.map_err(Failure::from).and_then(|statement| {
@@ -155,15 +215,21 @@ impl Assistant {
         let tables = self.tables.iter().filter(|table| table.starts_with(&lower));
         let mut candidates: Vec<String> = tables.cloned().collect();
         let keys = properties().map(|property| property.key);
-        candidates.extend(keys.filter(|key| key.starts_with(word) && word.contains('.')).map(str::to_owned));
+        candidates.extend(
+            keys.filter(|key| key.starts_with(word) && word.contains('.'))
+                .map(str::to_owned),
+        );
         let upper = word.to_uppercase();
         let is_lower = word == lower;
-        candidates.extend(WORDS.iter().filter(|known| known.starts_with(&upper)).map(
-            |known| match is_lower {
-                true => known.to_lowercase(),
-                false => (*known).to_owned(),
-            },
-        ));
+        candidates.extend(
+            WORDS
+                .iter()
+                .filter(|known| known.starts_with(&upper))
+                .map(|known| match is_lower {
+                    true => known.to_lowercase(),
+                    false => (*known).to_owned(),
+                }),
+        );
         candidates
     }
 }
@@ -182,7 +248,9 @@ impl Completer for Assistant {
         let typed = &line[..position];
         let start = typed
             .rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
-            .map_or(0, |at| at + typed[at..].chars().next().map_or(1, char::len_utf8));
+            .map_or(0, |at| {
+                at + typed[at..].chars().next().map_or(1, char::len_utf8)
+            });
         let word = &typed[start..];
         if word.is_empty() {
             return Ok((start, Vec::new()));

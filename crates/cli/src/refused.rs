@@ -17,8 +17,14 @@ pub fn explain(error: &Error) -> Option<String> {
 
 fn instead(option: &str) -> Option<&'static str> {
     Some(match option {
-        "--class" | "--jars" | "--packages" | "--exclude-packages" | "--repositories"
-        | "--driver-class-path" | "--driver-library-path" | "--driver-java-options" => {
+        "--class"
+        | "--jars"
+        | "--packages"
+        | "--exclude-packages"
+        | "--repositories"
+        | "--driver-class-path"
+        | "--driver-library-path"
+        | "--driver-java-options" => {
             "there is no JVM, so no classes or JVM options; name a SQL file"
         }
         "--py-files" | "--files" | "--archives" => {
@@ -35,7 +41,9 @@ fn instead(option: &str) -> Option<&'static str> {
             "there is no cluster manager; a job is a process, and your service manager can restart, end or watch it"
         }
         "--remote" => "connecting to a Spark Connect server is not there; use --master local[N]",
-        "--verbose" => "plimsoll conf lists the settings with where each came from; --log-level info tells more of a run",
+        "--verbose" => {
+            "plimsoll conf lists the settings with where each came from; --log-level info tells more of a run"
+        }
         _ => return None,
     })
 }
@@ -49,9 +57,13 @@ mod tests {
     #[test]
     fn an_option_of_spark_submit_is_refused_by_name_with_an_alternative() {
         for option in ["--deploy-mode", "--class=Main", "--queue"] {
-            let error = Cli::try_parse_from(["plimsoll", "run", option, "x", "job.sql"]).unwrap_err();
+            let error =
+                Cli::try_parse_from(["plimsoll", "run", option, "x", "job.sql"]).unwrap_err();
             let words = explain(&error).unwrap();
-            assert!(words.starts_with(option.split('=').next().unwrap()), "{words}");
+            assert!(
+                words.starts_with(option.split('=').next().unwrap()),
+                "{words}"
+            );
         }
         let error = Cli::try_parse_from(["plimsoll", "run", "--nonsense", "job.sql"]).unwrap_err();
         assert_eq!(explain(&error), None);

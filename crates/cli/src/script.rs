@@ -39,14 +39,21 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         .split_first()
         .ok_or_else(|| Failure::Error("run needs a SQL file: plimsoll run job.sql".to_owned()))?;
     let file = Path::new(file);
-    if file.extension().is_some_and(|ending| ending == "py" || ending == "jar") {
+    if file
+        .extension()
+        .is_some_and(|ending| ending == "py" || ending == "jar")
+    {
         return Err(Failure::Error(format!(
             "{} is not a SQL file: Python and JVM jobs cannot be run yet, only SQL (plimsoll run job.sql)",
             file.display()
         )));
     }
     let script = read(file)?;
-    let mut engine = Engine::start(&args.settings, args.io.tables.as_deref(), arguments.to_vec())?;
+    let mut engine = Engine::start(
+        &args.settings,
+        args.io.tables.as_deref(),
+        arguments.to_vec(),
+    )?;
     let outcome = run_all(&mut engine, &script, output(args.io.output));
     engine.end(args.report);
     outcome
@@ -74,7 +81,11 @@ fn output(asked: Option<Output>) -> Output {
 
 /// Runs the statements of a script in order, up to the first error.
 fn run_all(engine: &mut Engine, script: &str, output: Output) -> Result<(), Failure> {
-    let Engine { session, runtime, interrupts } = engine;
+    let Engine {
+        session,
+        runtime,
+        interrupts,
+    } = engine;
     for statement in split(script) {
         let statement = statement?;
         let work = run_statement(session, &statement, script, output);

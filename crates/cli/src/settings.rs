@@ -15,10 +15,26 @@ pub fn conf(args: &SettingArgs) -> Result<Conf, ConfError> {
     }
     let options = [
         ("--memory", "spark.plimsoll.memory", &args.memory),
-        ("--driver-memory", "spark.driver.memory", &args.driver_memory),
-        ("--executor-memory", "spark.executor.memory", &args.executor_memory),
-        ("--executor-cores", "spark.executor.cores", &args.executor_cores),
-        ("--num-executors", "spark.executor.instances", &args.num_executors),
+        (
+            "--driver-memory",
+            "spark.driver.memory",
+            &args.driver_memory,
+        ),
+        (
+            "--executor-memory",
+            "spark.executor.memory",
+            &args.executor_memory,
+        ),
+        (
+            "--executor-cores",
+            "spark.executor.cores",
+            &args.executor_cores,
+        ),
+        (
+            "--num-executors",
+            "spark.executor.instances",
+            &args.num_executors,
+        ),
         ("--master", "spark.master", &args.master),
         ("--name", "spark.app.name", &args.name),
         ("--log-level", "spark.log.level", &args.log_level),
@@ -31,5 +47,7 @@ pub fn conf(args: &SettingArgs) -> Result<Conf, ConfError> {
     if let Some(file) = &args.properties_file {
         builder = builder.properties_file(file);
     }
-    builder.load_spark_defaults(args.load_spark_defaults).build()
+    builder
+        .load_spark_defaults(args.load_spark_defaults)
+        .build()
 }

@@ -17,7 +17,11 @@ impl Workplace {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("tables")).unwrap();
         fs::create_dir(root.path().join("spill")).unwrap();
-        fs::write(root.path().join("tables/people.csv"), "name,age\nAda,36\nBob,\n").unwrap();
+        fs::write(
+            root.path().join("tables/people.csv"),
+            "name,age\nAda,36\nBob,\n",
+        )
+        .unwrap();
         Self { root }
     }
 
@@ -75,12 +79,14 @@ fn assert_error(output: &Output, words: &[&str]) {
     for word in words {
         assert!(told.contains(word), "{word:?} is not in: {told}");
     }
-    assert!(!told.contains("panicked") && !told.contains("backtrace"), "{told}");
+    assert!(
+        !told.contains("panicked") && !told.contains("backtrace"),
+        "{told}"
+    );
 }
 
 /// Sorts far more than its memory: some 2 GB of rows through 90 MiB.
-const LARGE_SORT: &str =
-    "SELECT count(*) FROM (SELECT value, repeat('x', 100) AS s FROM range(20000000) ORDER BY value % 1000, s LIMIT 19999999)";
+const LARGE_SORT: &str = "SELECT count(*) FROM (SELECT value, repeat('x', 100) AS s FROM range(20000000) ORDER BY value % 1000, s LIMIT 19999999)";
 
 #[test]
 fn rows_go_to_stdout_in_each_format_and_nothing_else() {
@@ -90,7 +96,10 @@ fn rows_go_to_stdout_in_each_format_and_nothing_else() {
     for (output, expected) in [
         ("tsv", "Ada\t36\nBob\tNULL\n"),
         ("csv", "name,age\nAda,36\nBob,\n"),
-        ("json", "{\"name\":\"Ada\",\"age\":36}\n{\"name\":\"Bob\",\"age\":null}\n"),
+        (
+            "json",
+            "{\"name\":\"Ada\",\"age\":36}\n{\"name\":\"Bob\",\"age\":null}\n",
+        ),
     ] {
         let run = place.run(&["sql", "--tables", &tables, "--output", output, "-e", query]);
         assert_eq!(stdout(&run), expected, "{}", stderr(&run));
@@ -99,7 +108,15 @@ fn rows_go_to_stdout_in_each_format_and_nothing_else() {
     }
     let run = place.run(&["sql", "--tables", &tables, "--output", "table", "-e", query]);
     assert_eq!(stdout(&run).lines().count(), 6, "{}", stdout(&run));
-    let run = place.run(&["sql", "--tables", &tables, "--output", "csv", "-e", "SELECT 1 AS a WHERE false"]);
+    let run = place.run(&[
+        "sql",
+        "--tables",
+        &tables,
+        "--output",
+        "csv",
+        "-e",
+        "SELECT 1 AS a WHERE false",
+    ]);
     assert_eq!(stdout(&run), "a\n");
 }
 
@@ -126,7 +143,11 @@ fn what_follows_the_file_of_run_belongs_to_it() {
     let file = place.write("job.sql", "SELECT '${1}', '${2}'");
     let run = place.run(&["run", "--memory", "256m", &file, "--memory", "x"]);
     assert_eq!(stdout(&run), "--memory\tx\n");
-    assert!(stderr(&run).contains("256 MiB"), "a report ends a run: {}", stderr(&run));
+    assert!(
+        stderr(&run).contains("256 MiB"),
+        "a report ends a run: {}",
+        stderr(&run)
+    );
 }
 
 #[test]
@@ -150,18 +171,51 @@ fn bad_input_ends_with_words_and_status_1() {
     let from_fake = format!("SELECT * FROM parquet.`{not_parquet}`");
     let empty = place.path("spill");
     let cases: [(&[&str], &[&str]); 12] = [
-        (&["sql", "-f", "absent.sql"], &["absent.sql", "No such file"]),
+        (
+            &["sql", "-f", "absent.sql"],
+            &["absent.sql", "No such file"],
+        ),
         (&["sql", "-f", &not_utf8], &["not UTF-8"]),
-        (&["sql", "--tables", "absent", "-e", "SELECT 1"], &["absent", "Name a directory"]),
-        (&["sql", "--tables", &empty, "-e", "SELECT 1"], &["no Parquet, CSV or JSON file"]),
+        (
+            &["sql", "--tables", "absent", "-e", "SELECT 1"],
+            &["absent", "Name a directory"],
+        ),
+        (
+            &["sql", "--tables", &empty, "-e", "SELECT 1"],
+            &["no Parquet, CSV or JSON file"],
+        ),
         (&["sql", "-e", &from_fake], &["fake.parquet as Parquet"]),
-        (&["sql", "--memory", "1.5g", "-e", "SELECT 1"], &["1.5g", "1536m"]),
-        (&["sql", "--executor-memory", "449m", "-e", "SELECT 1"], &["449 MiB", "450 MiB", "spark.executor.memory"]),
-        (&["sql", "--memory", "32m", "-e", "SELECT 1"], &["32 MiB", "64 MiB"]),
-        (&["sql", "-c", "spark.memory.offHeap.enabled=true", "-e", "SELECT 1"], &["spark.memory.offHeap.size"]),
-        (&["sql", "--master", "yarn", "-e", "SELECT 1"], &["yarn", "local[N]"]),
+        (
+            &["sql", "--memory", "1.5g", "-e", "SELECT 1"],
+            &["1.5g", "1536m"],
+        ),
+        (
+            &["sql", "--executor-memory", "449m", "-e", "SELECT 1"],
+            &["449 MiB", "450 MiB", "spark.executor.memory"],
+        ),
+        (
+            &["sql", "--memory", "32m", "-e", "SELECT 1"],
+            &["32 MiB", "64 MiB"],
+        ),
+        (
+            &[
+                "sql",
+                "-c",
+                "spark.memory.offHeap.enabled=true",
+                "-e",
+                "SELECT 1",
+            ],
+            &["spark.memory.offHeap.size"],
+        ),
+        (
+            &["sql", "--master", "yarn", "-e", "SELECT 1"],
+            &["yarn", "local[N]"],
+        ),
         (&["run", "job.py"], &["job.py is not a SQL file"]),
-        (&["sql", "-e", "SELECT * FROM range(10"], &["line 1, column 23"]),
+        (
+            &["sql", "-e", "SELECT * FROM range(10"],
+            &["line 1, column 23"],
+        ),
     ];
     for (arguments, words) in cases {
         assert_error(&place.run(arguments), words);
@@ -173,13 +227,21 @@ fn an_option_of_spark_submit_that_cannot_apply_is_refused_by_name() {
     let place = Workplace::new();
     let run = place.run(&["run", "--deploy-mode", "cluster", "job.sql"]);
     assert_eq!(run.status.code(), Some(2));
-    assert!(stderr(&run).contains("--deploy-mode does not apply"), "{}", stderr(&run));
+    assert!(
+        stderr(&run).contains("--deploy-mode does not apply"),
+        "{}",
+        stderr(&run)
+    );
 }
 
 #[test]
 fn settings_that_mean_nothing_here_or_are_misspelt_are_told_in_one_line_each() {
     let place = Workplace::new();
-    let settings = ["spark.yarn.queue=a", "spark.dynamicAllocation.enabled=true", "spark.memory.fractoin=0.5"];
+    let settings = [
+        "spark.yarn.queue=a",
+        "spark.dynamicAllocation.enabled=true",
+        "spark.memory.fractoin=0.5",
+    ];
     let mut arguments = vec!["sql", "-e", "SELECT 1"];
     for setting in settings {
         arguments.extend(["-c", setting]);
@@ -187,7 +249,10 @@ fn settings_that_mean_nothing_here_or_are_misspelt_are_told_in_one_line_each() {
     let told = stderr(&place.run(&arguments));
     let ignored = "spark.dynamicAllocation.enabled, spark.yarn.queue";
     assert!(told.contains(ignored), "{told}");
-    assert!(told.contains("did you mean spark.memory.fraction"), "{told}");
+    assert!(
+        told.contains("did you mean spark.memory.fraction"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -195,7 +260,10 @@ fn a_spill_directory_that_cannot_be_made_is_an_error_before_anything_runs() {
     let place = Workplace::new();
     let file = place.write("file", "");
     let mut command = place.command(&["sql", "-e", "SELECT 1"]);
-    let run = command.env("SPARK_LOCAL_DIRS", format!("{file}/under")).output().unwrap();
+    let run = command
+        .env("SPARK_LOCAL_DIRS", format!("{file}/under"))
+        .output()
+        .unwrap();
     assert_error(&run, &["no directory to spill to", "spark.local.dir"]);
     assert_eq!(stdout(&run), "");
 }
@@ -204,7 +272,9 @@ fn a_spill_directory_that_cannot_be_made_is_an_error_before_anything_runs() {
 fn what_does_not_fit_spills_is_reported_and_leaves_nothing_behind() {
     let place = Workplace::new();
     let query = "SELECT count(*) FROM (SELECT value, repeat('x', 100) AS s FROM range(1000000) ORDER BY value % 1000, s LIMIT 999999)";
-    let run = place.run(&["sql", "--memory", "64m", "--master", "local[2]", "--report", "json", "-e", query]);
+    let run = place.run(&[
+        "sql", "--memory", "64m", "--master", "local[2]", "--report", "json", "-e", query,
+    ]);
     assert_eq!(stdout(&run), "999999\n", "{}", stderr(&run));
     let told = stderr(&run);
     let report: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
@@ -212,7 +282,10 @@ fn what_does_not_fit_spills_is_reported_and_leaves_nothing_behind() {
     assert_eq!(report["layout"]["executor"]["total"], 64 << 20);
     let query = &report["queries"][0];
     assert_eq!(query["status"], "finished");
-    assert!(query["spilled_bytes"].as_u64().unwrap() > 10 << 20, "{query}");
+    assert!(
+        query["spilled_bytes"].as_u64().unwrap() > 10 << 20,
+        "{query}"
+    );
     assert_eq!(query["spills"][0]["operator"], "SortExec");
     let unified = report["layout"]["executor"]["unified"].as_u64().unwrap();
     let peak = query["peak_execution"].as_u64().unwrap();
@@ -228,7 +301,10 @@ fn a_live_setting_is_in_force_in_the_report() {
     let script = "SET spark.executor.memory=2g; SET spark.memory.storageFraction=0.2; SELECT 1";
     let run = place.run(&["sql", "--report", "json", "-e", script]);
     let told = stderr(&run);
-    assert!(told.contains("unified memory: 434.4 MiB -> 1 GiB"), "{told}");
+    assert!(
+        told.contains("unified memory: 434.4 MiB -> 1 GiB"),
+        "{told}"
+    );
     let report: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
     let executor = &report["layout"]["executor"];
     assert_eq!(executor["unified"], 1_099_746_508_u64);
@@ -238,9 +314,16 @@ fn a_live_setting_is_in_force_in_the_report() {
 #[test]
 fn an_interrupt_in_mid_spill_ends_with_130_and_leaves_nothing_behind() {
     let place = Workplace::new();
-    let arguments = ["sql", "--memory", "256m", "--master", "local[2]", "--report", "json", "-e"];
+    let arguments = [
+        "sql", "--memory", "256m", "--master", "local[2]", "--report", "json", "-e",
+    ];
     let mut command = place.command(&arguments);
-    let child = command.arg(LARGE_SORT).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = command
+        .arg(LARGE_SORT)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
     // The process has its own directory at once; files below the query's come with the first spill.
     while place.spill_files() < 3 {
@@ -248,10 +331,17 @@ fn an_interrupt_in_mid_spill_ends_with_130_and_leaves_nothing_behind() {
         std::thread::sleep(Duration::from_millis(20));
     }
     // SAFETY: the child was started here and has not been waited for, so its id is still its own.
-    assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) }, 0);
+    assert_eq!(
+        unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) },
+        0
+    );
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(stderr(&output).contains("\"cancelled\""), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("\"cancelled\""),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(place.spill_files(), 0);
 }
 
@@ -261,9 +351,15 @@ fn a_reader_that_has_enough_is_no_error() {
 
     let place = Workplace::new();
     let mut command = place.command(&["sql", "-e", "SELECT value FROM range(100000000)"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(line, "0\n");
     assert!(output.status.success(), "{}", stderr(&output));
@@ -277,11 +373,25 @@ fn memory_is_drawn_and_told_in_bytes() {
     let layout: serde_json::Value = serde_json::from_str(&stdout(&run)).unwrap();
     assert_eq!(layout["executor"]["unified"], 4_965_217_075_u64);
     assert_eq!(layout["line"], 9_u64 << 30);
-    for part in ["total", "reserved", "storage_region", "user", "off_heap", "overhead", "pyspark", "container"] {
+    for part in [
+        "total",
+        "reserved",
+        "storage_region",
+        "user",
+        "off_heap",
+        "overhead",
+        "pyspark",
+        "container",
+    ] {
         assert!(layout["executor"][part].is_u64(), "{part}");
     }
     let drawing = stdout(&place.run(&["memory", "--executor-memory", "8g"]));
-    for words in ["unified", "4.6 GiB", "(8 GiB − 300 MiB) × 0.6", "--executor-memory"] {
+    for words in [
+        "unified",
+        "4.6 GiB",
+        "(8 GiB − 300 MiB) × 0.6",
+        "--executor-memory",
+    ] {
         assert!(drawing.contains(words), "{words} is not in {drawing}");
     }
 }
@@ -290,16 +400,31 @@ fn memory_is_drawn_and_told_in_bytes() {
 fn settings_are_listed_with_where_they_came_from() {
     let place = Workplace::new();
     let file = place.write("job.conf", "spark.executor.memory 3g\n");
-    let arguments = ["conf", "--properties-file", &file, "-c", "spark.memory.fraction=0.7", "--format", "json"];
+    let arguments = [
+        "conf",
+        "--properties-file",
+        &file,
+        "-c",
+        "spark.memory.fraction=0.7",
+        "--format",
+        "json",
+    ];
     let listed: serde_json::Value = serde_json::from_str(&stdout(&place.run(&arguments))).unwrap();
     let find = |key: &str| {
         let entries = listed.as_array().unwrap();
-        entries.iter().find(|entry| entry["key"] == key).unwrap().clone()
+        entries
+            .iter()
+            .find(|entry| entry["key"] == key)
+            .unwrap()
+            .clone()
     };
     assert_eq!(find("spark.memory.fraction")["origin"], "--conf");
     let executor = find("spark.executor.memory");
     assert_eq!(executor["value"], "3g");
-    assert!(executor["origin"].as_str().unwrap().ends_with("job.conf:1"), "{executor}");
+    assert!(
+        executor["origin"].as_str().unwrap().ends_with("job.conf:1"),
+        "{executor}"
+    );
     let all = stdout(&place.run(&["conf", "--all"]));
     assert!(all.contains("spark.driver.maxResultSize") && all.contains("not yet"));
 }
@@ -309,6 +434,9 @@ fn shells_are_given_completions_and_help_has_examples() {
     let place = Workplace::new();
     assert!(stdout(&place.run(&["completions", "bash"])).contains("--executor-memory"));
     for command in ["sql", "run", "memory", "conf"] {
-        assert!(stdout(&place.run(&[command, "--help"])).contains("Examples:"), "{command}");
+        assert!(
+            stdout(&place.run(&[command, "--help"])).contains("Examples:"),
+            "{command}"
+        );
     }
 }

@@ -32,7 +32,10 @@ pub(crate) fn setting(conf: &Conf, key: &str) -> Result<Rows, Error> {
 /// `SET`: what was set; `SET -v`: all settings, with what they mean.
 pub(crate) fn settings(conf: &Conf, verbose: bool) -> Result<Rows, Error> {
     if !verbose {
-        let set: Vec<(&str, &str)> = conf.explicit().map(|(key, value, _)| (key, value)).collect();
+        let set: Vec<(&str, &str)> = conf
+            .explicit()
+            .map(|(key, value, _)| (key, value))
+            .collect();
         return rows(vec![
             ("key", strings(set.iter().map(|(key, _)| key))),
             ("value", strings(set.iter().map(|(_, value)| value))),
@@ -41,8 +44,14 @@ pub(crate) fn settings(conf: &Conf, verbose: bool) -> Result<Rows, Error> {
     let all: Vec<_> = conf.all().collect();
     rows(vec![
         ("key", strings(all.iter().map(|entry| entry.property.key))),
-        ("value", strings(all.iter().map(|entry| entry.value.unwrap_or("<undefined>")))),
-        ("meaning", strings(all.iter().map(|entry| entry.property.doc))),
+        (
+            "value",
+            strings(all.iter().map(|entry| entry.value.unwrap_or("<undefined>"))),
+        ),
+        (
+            "meaning",
+            strings(all.iter().map(|entry| entry.property.doc)),
+        ),
     ])
 }
 
@@ -55,7 +64,10 @@ pub(crate) fn tables(names: &[String], pattern: Option<&str>) -> Result<Rows, Er
     rows(vec![
         ("namespace", strings(shown.iter().map(|_| ""))),
         ("tableName", strings(&shown)),
-        ("isTemporary", Arc::new(BooleanArray::from(vec![true; shown.len()]))),
+        (
+            "isTemporary",
+            Arc::new(BooleanArray::from(vec![true; shown.len()])),
+        ),
     ])
 }
 
@@ -83,7 +95,10 @@ pub(crate) fn columns(schema: &Schema) -> Result<Rows, Error> {
     let none: Vec<Option<&str>> = vec![None; fields.len()];
     rows(vec![
         ("col_name", strings(fields.iter().map(|field| field.name()))),
-        ("data_type", strings(fields.iter().map(|field| spark_name(field.data_type())))),
+        (
+            "data_type",
+            strings(fields.iter().map(|field| spark_name(field.data_type()))),
+        ),
         ("comment", Arc::new(StringArray::from(none))),
     ])
 }

@@ -100,7 +100,9 @@ fn set(text: &str) -> Command {
         },
         None if rest.is_empty() => Command::ShowAll { verbose: false },
         None if rest == "-v" => Command::ShowAll { verbose: true },
-        None => Command::Show { key: unquoted(rest) },
+        None => Command::Show {
+            key: unquoted(rest),
+        },
     }
 }
 
@@ -226,7 +228,9 @@ impl<'a> Parser<'a> {
             replace,
         };
         if self.takes("USING") {
-            return self.files().map(|files| Command::ViewOfFiles { view, files });
+            return self
+                .files()
+                .map(|files| Command::ViewOfFiles { view, files });
         }
         self.expect("AS")?;
         Ok(Command::ViewOfQuery {
@@ -375,7 +379,10 @@ mod tests {
             panic!("a view of files");
         };
         assert_eq!((view.name.as_str(), view.replace), ("people", true));
-        assert_eq!((files.format, files.path.as_str()), (FileFormat::Csv, "/data/p"));
+        assert_eq!(
+            (files.format, files.path.as_str()),
+            (FileFormat::Csv, "/data/p")
+        );
         let options: Vec<_> = files.options.into_iter().collect();
         assert_eq!(
             options,
@@ -405,7 +412,10 @@ mod tests {
             ("INSERT INTO t VALUES (1)", "--output csv"),
             ("CREATE TABLE t (a INT)", "TEMPORARY VIEW"),
             ("DELETE FROM t", "There are SELECT"),
-            ("CREATE TEMP VIEW v USING orc OPTIONS (path 'x')", "parquet, csv and json"),
+            (
+                "CREATE TEMP VIEW v USING orc OPTIONS (path 'x')",
+                "parquet, csv and json",
+            ),
             ("CREATE TEMP VIEW v USING csv", "needs OPTIONS"),
             ("SHOW CREATE TABLE t", "SHOW TABLES"),
             ("DROP TABLE t", "DROP VIEW"),

@@ -17,8 +17,8 @@ impl ExprPlanner for SparkDivision {
         expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
-        let integers = expr.left.get_type(schema)?.is_integer()
-            && expr.right.get_type(schema)?.is_integer();
+        let integers =
+            expr.left.get_type(schema)?.is_integer() && expr.right.get_type(schema)?.is_integer();
         let double = |side: Expr| cast(side, DataType::Float64);
         let bigint = |side: Expr| cast(side, DataType::Int64);
         let (left, right) = match expr.op {

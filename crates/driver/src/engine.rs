@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::division::SparkDivision;
 use datafusion::common::config::Dialect;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -9,7 +10,6 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionConfig;
 use datafusion_spark::SessionStateBuilderSpark;
 use plimsoll_conf::Settings;
-use crate::division::SparkDivision;
 use plimsoll_exec::OneProbeForSpillingNestedLoops;
 
 const KIB: u64 = 1 << 10;
@@ -73,6 +73,14 @@ fn merge_reserve(memory: u64, threads: usize) -> usize {
     share.clamp(64 * KIB, 10 * MIB) as usize
 }
 
+/// How many runs an external sort merges at once. Left to itself it takes as many as memory allows,
+/// which leaves the sorts of other threads without enough for two; this bounds the share of each to
+/// about an eighth of the memory with wide rows, at the price of another pass over very many runs.
+pub(crate) fn merge_fan_in(memory: u64, threads: usize) -> usize {
+    let share = memory / (8 * MIB * threads.max(1) as u64);
+    share.clamp(4, 64) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +90,8 @@ mod tests {
         assert_eq!(merge_reserve(4096 * MIB, 2), 10 * MIB as usize);
         assert_eq!(merge_reserve(64 * MIB, 2), 2 * MIB as usize);
         assert_eq!(merge_reserve(MIB, 64), 64 * KIB as usize);
+        assert_eq!(merge_fan_in(434 * MIB, 2), 27);
+        assert_eq!(merge_fan_in(16 * MIB, 2), 4);
         assert!(batch_rows(16 * MIB) < batch_rows(1024 * MIB));
     }
 }

@@ -133,7 +133,9 @@ impl Error {
     /// The error of a query that was running, with the spill directories it used.
     pub(crate) fn execution(error: DataFusionError, spill_directories: &str) -> Self {
         match error.find_root() {
-            DataFusionError::ResourcesExhausted(what) if what.contains("max_temp_directory_size") => {
+            DataFusionError::ResourcesExhausted(what)
+                if what.contains("max_temp_directory_size") =>
+            {
                 Error::Spill(format!("the spill directory is full: {what}"))
             }
             DataFusionError::ResourcesExhausted(what) => Error::OutOfExecutionMemory(format!(
@@ -200,7 +202,10 @@ mod tests {
     #[test]
     fn an_error_points_at_its_place() {
         let script = "SELECT 1;\n\tSELECT FORM t";
-        let place = Place { line: 2, column: 14 };
+        let place = Place {
+            line: 2,
+            column: 14,
+        };
         let error = SqlError::new("found t".into(), Some(place), script);
         assert_eq!(
             error.to_string(),

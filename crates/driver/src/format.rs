@@ -241,7 +241,10 @@ mod tests {
     #[test]
     fn the_ending_tells_the_format_compressed_or_not() {
         assert_eq!(FileFormat::of_file_name("a.b.CSV"), Some(FileFormat::Csv));
-        assert_eq!(FileFormat::of_file_name("x.ndjson.zst"), Some(FileFormat::Json));
+        assert_eq!(
+            FileFormat::of_file_name("x.ndjson.zst"),
+            Some(FileFormat::Json)
+        );
         assert_eq!(FileFormat::of_file_name("x.gz"), None);
         assert_eq!(FileFormat::of_file_name("a.csv/parquet"), None);
     }

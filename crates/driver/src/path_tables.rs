@@ -22,7 +22,12 @@ impl PathTables {
     /// Puts such a schema for each file format into the default catalog.
     pub(crate) fn register(context: &SessionContext) -> Result<()> {
         let state = context.state_ref();
-        let name = context.copied_config().options().catalog.default_catalog.clone();
+        let name = context
+            .copied_config()
+            .options()
+            .catalog
+            .default_catalog
+            .clone();
         let catalog = context
             .catalog(&name)
             .ok_or_else(|| DataFusionError::Internal(format!("there is no catalog {name}")))?;

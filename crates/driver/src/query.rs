@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ impl Plans {
             sum.files += spill.files;
         }
         let mut spills: Vec<OperatorSpill> = by_operator.into_values().collect();
-        spills.sort_by(|a, b| b.bytes.cmp(&a.bytes));
+        spills.sort_by_key(|spill| Reverse(spill.bytes));
         spills
     }
 

@@ -146,7 +146,9 @@ impl Session {
         match Command::parse(statement)? {
             Command::Query => self.query(statement, script).await.map(Answer::rows),
             Command::Set { key, value } => self.set(&key, &value),
-            Command::Show { key } => self.answer(answers::setting(&self.in_force.read().conf, &key)),
+            Command::Show { key } => {
+                self.answer(answers::setting(&self.in_force.read().conf, &key))
+            }
             Command::ShowAll { verbose } => {
                 self.answer(answers::settings(&self.in_force.read().conf, verbose))
             }
@@ -154,10 +156,9 @@ impl Session {
             Command::ViewOfFiles { view, files } => self.view_of_files(&view, &files).await,
             Command::ViewOfQuery { view, query } => self.view_of_query(&view, query).await,
             Command::DropView { name, if_exists } => self.drop_view(&name, if_exists),
-            Command::ShowTables { pattern } => self.answer(answers::tables(
-                &self.table_names()?,
-                pattern.as_deref(),
-            )),
+            Command::ShowTables { pattern } => {
+                self.answer(answers::tables(&self.table_names()?, pattern.as_deref()))
+            }
             Command::Describe { table } => self.describe(&table, statement, script).await,
         }
     }
@@ -260,16 +261,23 @@ impl Session {
         task: Arc<TaskMemory>,
     ) -> datafusion::common::Result<Rows> {
         let state = self.state();
-        let config = {
+        let (config, fan_in) = {
             let in_force = self.in_force.read();
             let threads = threads(&in_force.settings, &self.machine);
-            engine::config(&in_force.settings, threads, task.limit())
+            let memory = task.limit();
+            (
+                engine::config(&in_force.settings, threads, memory),
+                engine::merge_fan_in(memory, threads),
+            )
         };
         let job = Job {
             logical: state.create_logical_plan(statement.text()).await?,
             state,
             config,
-            disk: self.spill.disk_manager(),
+            disk: self
+                .spill
+                .disk_manager()
+                .with_max_spill_merge_fan_in(fan_in),
             task,
             query: Arc::clone(query),
         };
@@ -357,9 +365,7 @@ impl Session {
         let state = self.state();
         let plan = state.create_logical_plan(query).await;
         match split(query).into_iter().next() {
-            Some(Ok(statement)) => {
-                plan.map_err(|error| Error::planning(error, &statement, query))
-            }
+            Some(Ok(statement)) => plan.map_err(|error| Error::planning(error, &statement, query)),
             _ => plan.map_err(internal),
         }
     }
@@ -417,7 +423,10 @@ fn regions(layout: &MemoryLayout) -> (Region, Region) {
     let executor = &layout.executor;
     (
         Region::new(executor.unified.bytes, executor.storage_region.bytes),
-        Region::new(executor.off_heap.bytes, executor.off_heap_storage_region.bytes),
+        Region::new(
+            executor.off_heap.bytes,
+            executor.off_heap_storage_region.bytes,
+        ),
     )
 }
 

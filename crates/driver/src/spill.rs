@@ -50,7 +50,10 @@ impl SpillDirectories {
 
     /// The directories for a message.
     pub(crate) fn describe(&self) -> String {
-        let paths: Vec<String> = self.paths().map(|path| path.display().to_string()).collect();
+        let paths: Vec<String> = self
+            .paths()
+            .map(|path| path.display().to_string())
+            .collect();
         paths.join(", ")
     }
 
@@ -84,7 +87,9 @@ mod tests {
     #[test]
     fn without_a_directory_the_error_names_the_setting() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = SpillDirectories::create(&[file.path().to_path_buf()]).err().unwrap();
+        let error = SpillDirectories::create(&[file.path().to_path_buf()])
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("spark.local.dir"), "{error}");
     }
 }

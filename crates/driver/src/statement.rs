@@ -53,7 +53,9 @@ pub fn split(script: &str) -> Vec<Result<Statement, Error>> {
     let mut current: Option<Piece> = None;
     for token in &tokens {
         match token.token {
-            Token::SemiColon => statements.extend(current.take().map(|piece| Ok(piece.cut(script)))),
+            Token::SemiColon => {
+                statements.extend(current.take().map(|piece| Ok(piece.cut(script))))
+            }
             Token::Whitespace(_) | Token::EOF => {}
             _ => {
                 let end = lines.offset(token.span.end);
@@ -196,7 +198,10 @@ mod tests {
 
     #[test]
     fn a_statement_is_cut_at_characters_not_bytes() {
-        assert_eq!(texts("SELECT 'žluťoučký';SELECT 'ü'"), ["SELECT 'žluťoučký'", "SELECT 'ü'"]);
+        assert_eq!(
+            texts("SELECT 'žluťoučký';SELECT 'ü'"),
+            ["SELECT 'žluťoučký'", "SELECT 'ü'"]
+        );
     }
 
     #[test]

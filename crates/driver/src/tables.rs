@@ -28,7 +28,9 @@ pub(crate) struct Found {
 pub(crate) fn discover(directory: &Path) -> Result<Vec<Found>, Error> {
     let wrong = |what: String| Error::Table(format!("--tables {}: {what}", directory.display()));
     let entries = sorted_entries(directory).map_err(|error| {
-        wrong(format!("{error}. Name a directory that holds Parquet, CSV or JSON files, or folders of them"))
+        wrong(format!(
+            "{error}. Name a directory that holds Parquet, CSV or JSON files, or folders of them"
+        ))
     })?;
     let mut tables: BTreeMap<String, Found> = BTreeMap::new();
     for path in entries.iter().filter(|path| !is_hidden(path)) {
@@ -138,10 +140,9 @@ async fn first_file(
             format.endings().join(" or .")
         ))
     };
-    let store = state
-        .runtime_env()
-        .object_store(url)
-        .map_err(|error| Error::Table(format!("cannot read {path}: {}", error.strip_backtrace())))?;
+    let store = state.runtime_env().object_store(url).map_err(|error| {
+        Error::Table(format!("cannot read {path}: {}", error.strip_backtrace()))
+    })?;
     let mut files = url
         .list_all_files(state, store.as_ref(), "")
         .await

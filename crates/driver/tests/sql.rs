@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use text::text_of;
 use plimsoll_conf::{Conf, Machine};
 use plimsoll_driver::{Error, Session};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+use text::text_of;
 
 #[path = "support/text.rs"]
 mod text;

@@ -25,8 +25,13 @@ const JOINS: [&str; 5] = [
 ];
 
 fn context(memory: usize, with_rule: bool) -> SessionContext {
-    let runtime = RuntimeEnvBuilder::new().with_memory_limit(memory, 1.0).build_arc().unwrap();
-    let mut config = SessionConfig::new().with_target_partitions(4).with_batch_size(1024);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_limit(memory, 1.0)
+        .build_arc()
+        .unwrap();
+    let mut config = SessionConfig::new()
+        .with_target_partitions(4)
+        .with_batch_size(1024);
     // The sides stay as they are written, whatever their sizes.
     config.options_mut().optimizer.join_reordering = false;
     let mut state = SessionStateBuilder::new()
@@ -46,10 +51,21 @@ struct Outcome {
 
 async fn outcome(context: &SessionContext, query: &str) -> Outcome {
     for table in TABLES {
-        context.sql(&table.replace("VIEW", "OR REPLACE VIEW")).await.unwrap();
+        context
+            .sql(&table.replace("VIEW", "OR REPLACE VIEW"))
+            .await
+            .unwrap();
     }
-    let plan = context.sql(query).await.unwrap().create_physical_plan().await.unwrap();
-    let batches = collect(Arc::clone(&plan), context.task_ctx()).await.unwrap();
+    let plan = context
+        .sql(query)
+        .await
+        .unwrap()
+        .create_physical_plan()
+        .await
+        .unwrap();
+    let batches = collect(Arc::clone(&plan), context.task_ctx())
+        .await
+        .unwrap();
     Outcome {
         answer: pretty_format_batches(&batches).unwrap().to_string(),
         spilled_by_joins: spills_of_nested_loops(&plan),
@@ -57,7 +73,11 @@ async fn outcome(context: &SessionContext, query: &str) -> Outcome {
 }
 
 fn spills_of_nested_loops(plan: &Arc<dyn ExecutionPlan>) -> usize {
-    let below: usize = plan.children().into_iter().map(spills_of_nested_loops).sum();
+    let below: usize = plan
+        .children()
+        .into_iter()
+        .map(spills_of_nested_loops)
+        .sum();
     let here = match plan.name() {
         "NestedLoopJoinExec" => plan.metrics().and_then(|metrics| metrics.spill_count()),
         _ => None,

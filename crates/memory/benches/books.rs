@@ -40,7 +40,9 @@ fn pools() -> [(&'static str, Arc<dyn MemoryPool>); 4] {
 }
 
 fn take_and_give(pool: &Arc<dyn MemoryPool>) {
-    let reservation = MemoryConsumer::new("Bench").with_can_spill(true).register(pool);
+    let reservation = MemoryConsumer::new("Bench")
+        .with_can_spill(true)
+        .register(pool);
     for _ in 0..ROUNDS {
         for _ in 0..BATCHES {
             black_box(reservation.try_grow(BATCH)).expect("there is enough for all threads");

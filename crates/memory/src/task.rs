@@ -167,7 +167,8 @@ impl TaskMemory {
         }
         // Others may have given back what an overdraft was for.
         let is_covered = self.obtain(state, 0);
-        if consumer.can_spill() && !(is_covered && self.leaves_enough(state, consumer.id(), bytes)) {
+        if consumer.can_spill() && !(is_covered && self.leaves_enough(state, consumer.id(), bytes))
+        {
             return false;
         }
         self.obtain(state, bytes)
@@ -185,7 +186,11 @@ impl TaskMemory {
             .iter()
             .take(5)
             .map(|holder| {
-                let kind = if holder.can_spill { "" } else { ", cannot spill" };
+                let kind = if holder.can_spill {
+                    ""
+                } else {
+                    ", cannot spill"
+                };
                 format!("{} {}{kind}", holder.consumer, size(holder.bytes))
             })
             .collect();
@@ -196,7 +201,11 @@ impl TaskMemory {
             size(state.ledger.held_by(consumer.id())),
             size(state.ledger.held),
             size(limit),
-            if holders.is_empty() { "none".to_owned() } else { holders.join("; ") }
+            if holders.is_empty() {
+                "none".to_owned()
+            } else {
+                holders.join("; ")
+            }
         )
     }
 }
@@ -216,7 +225,11 @@ impl MemoryPool for TaskMemory {
     fn unregister(&self, consumer: &MemoryConsumer) {
         let mut state = self.state.lock();
         state.ledger.close(consumer.id());
-        let keep = if state.ledger.held == 0 { 0 } else { self.quantum };
+        let keep = if state.ledger.held == 0 {
+            0
+        } else {
+            self.quantum
+        };
         self.give_back(&mut state, keep);
     }
 

@@ -262,7 +262,9 @@ impl UnifiedRegion {
 
     fn reachable_by(&self, task: TaskId) -> u64 {
         let held = self.execution.held_by(task);
-        let obtainable = self.execution_reachable().saturating_sub(self.execution.used());
+        let obtainable = self
+            .execution_reachable()
+            .saturating_sub(self.execution.used());
         let cap = self.execution.cap_per_task(self.execution_reachable());
         (held + obtainable).min(cap).max(held)
     }

@@ -15,7 +15,9 @@ fn manager(mib: usize) -> Arc<UnifiedMemory> {
 }
 
 fn spilling(pool: &Arc<dyn MemoryPool>, name: &str) -> MemoryReservation {
-    MemoryConsumer::new(name).with_can_spill(true).register(pool)
+    MemoryConsumer::new(name)
+        .with_can_spill(true)
+        .register(pool)
 }
 
 fn task(manager: &Arc<UnifiedMemory>) -> (Arc<TaskMemory>, Arc<dyn MemoryPool>) {
@@ -26,7 +28,9 @@ fn task(manager: &Arc<UnifiedMemory>) -> (Arc<TaskMemory>, Arc<dyn MemoryPool>) 
 
 /// Grows by 1 MiB at a time until it is refused, and says how many MiB that were.
 fn grow_until_refused(reservation: &MemoryReservation) -> usize {
-    (0..).take_while(|_| reservation.try_grow(MIB).is_ok()).count()
+    (0..)
+        .take_while(|_| reservation.try_grow(MIB).is_ok())
+        .count()
 }
 
 #[test]
@@ -34,7 +38,9 @@ fn a_consumer_takes_what_idle_ones_leave_where_a_fair_pool_gives_it_a_slice() {
     let fair: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(256 * MIB));
     let (_task, ours) = task(&manager(256));
     let taken = [fair, ours].map(|pool| {
-        let _idle: Vec<_> = (0..7).map(|at| spilling(&pool, &format!("Idle[{at}]"))).collect();
+        let _idle: Vec<_> = (0..7)
+            .map(|at| spilling(&pool, &format!("Idle[{at}]")))
+            .collect();
         grow_until_refused(&spilling(&pool, "Busy"))
     });
     assert_eq!(taken, [32, 256]);
@@ -47,7 +53,10 @@ fn busy_consumers_leave_each_other_half_an_equal_share() {
     let second = spilling(&pool, "Second");
     second.try_grow(1).unwrap();
     let taken = grow_until_refused(&first);
-    assert!((190..=192).contains(&taken), "256 less a quarter for the second: {taken}");
+    assert!(
+        (190..=192).contains(&taken),
+        "256 less a quarter for the second: {taken}"
+    );
     assert!(grow_until_refused(&second) >= 62);
 }
 
@@ -93,13 +102,20 @@ fn a_refusal_says_who_holds_what() {
     let build = MemoryConsumer::new("HashJoinInput[0]").register(&pool);
     build.try_grow(200 * MIB).unwrap();
     let error = build.try_grow(100 * MIB).unwrap_err().to_string();
-    for words in ["HashJoinInput[0] asked for 100.0 MB", "200.0 MB, cannot spill", "256.0 MB"] {
+    for words in [
+        "HashJoinInput[0] asked for 100.0 MB",
+        "200.0 MB, cannot spill",
+        "256.0 MB",
+    ] {
         assert!(error.contains(words), "{words} in {error}");
     }
     let usage = task.usage();
     let refusal = &usage.refusals[0];
     assert_eq!((refusal.times, refusal.asked), (1, (100 * MIB) as u64));
-    assert_eq!((refusal.held, refusal.task_limit), ((200 * MIB) as u64, (256 * MIB) as u64));
+    assert_eq!(
+        (refusal.held, refusal.task_limit),
+        ((200 * MIB) as u64, (256 * MIB) as u64)
+    );
     assert_eq!(usage.holders_at_peak[0].consumer, "HashJoinInput[0]");
 }
 
@@ -127,7 +143,10 @@ fn off_heap_memory_is_drawn_on_when_the_heap_is_used_up() {
     assert!(matches!(pool.memory_limit(), MemoryLimit::Finite(limit) if limit == 128 * MIB));
     sorter.shrink(64 * MIB);
     let off_heap = manager.pools(MemoryMode::OffHeap);
-    assert!(off_heap.execution_used <= 2 * TaskMemory::QUANTUM, "given back first: {off_heap:?}");
+    assert!(
+        off_heap.execution_used <= 2 * TaskMemory::QUANTUM,
+        "given back first: {off_heap:?}"
+    );
 }
 
 /// Spark parks the thread of the second task here. Ours is told that it must wait and is registered;
@@ -139,12 +158,24 @@ fn where_spark_would_block_a_task_is_told_to_wait_and_the_older_one_gets_no_more
     let (old, young) = (TaskId::next(), TaskId::next());
     let mode = MemoryMode::OnHeap;
     let mib = |n: usize| (n * MIB) as u64;
-    assert_eq!(memory.acquire_execution(old, mib(90), mode), Acquired::Granted(mib(90)));
-    assert_eq!(memory.acquire_execution(young, mib(30), mode), Acquired::MustWait);
+    assert_eq!(
+        memory.acquire_execution(old, mib(90), mode),
+        Acquired::Granted(mib(90))
+    );
+    assert_eq!(
+        memory.acquire_execution(young, mib(30), mode),
+        Acquired::MustWait
+    );
     assert_eq!(memory.active_tasks(mode), 2);
-    assert_eq!(memory.acquire_execution(old, mib(5), mode), Acquired::Granted(0));
+    assert_eq!(
+        memory.acquire_execution(old, mib(5), mode),
+        Acquired::Granted(0)
+    );
     memory.release_execution(old, mib(40), mode);
-    assert_eq!(memory.acquire_execution(young, mib(30), mode), Acquired::Granted(mib(30)));
+    assert_eq!(
+        memory.acquire_execution(young, mib(30), mode),
+        Acquired::Granted(mib(30))
+    );
 }
 
 /// The same one level up: the younger query works within the floor, the older spills, both go on.
@@ -171,12 +202,22 @@ fn a_region_that_shrinks_takes_nothing_from_tasks_and_grants_nothing_until_it_fi
     sorter.try_grow(150 * MIB).unwrap();
     manager.resize(MemoryMode::OnHeap, Region::new((100 * MIB) as u64, 0));
     let pools = manager.pools(MemoryMode::OnHeap);
-    assert_eq!(pools.execution, pools.execution_used, "free memory left at once");
+    assert_eq!(
+        pools.execution, pools.execution_used,
+        "free memory left at once"
+    );
     assert!(sorter.try_grow(8 * MIB).is_err());
     sorter.free();
     assert_eq!(grow_until_refused(&sorter), 100);
-    manager.resize(MemoryMode::OnHeap, Region::new((120 * MIB) as u64, (60 * MIB) as u64));
-    assert_eq!(grow_until_refused(&sorter), 20, "execution borrows the new storage region");
+    manager.resize(
+        MemoryMode::OnHeap,
+        Region::new((120 * MIB) as u64, (60 * MIB) as u64),
+    );
+    assert_eq!(
+        grow_until_refused(&sorter),
+        20,
+        "execution borrows the new storage region"
+    );
     sorter.free();
     drop(sorter);
 }

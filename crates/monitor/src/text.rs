@@ -21,17 +21,34 @@ impl fmt::Display for Report {
             true => ", over the line".to_owned(),
             false => String::new(),
         };
-        let share = format!("{} of the line{over}", percent(self.peak.resident, self.line));
+        let share = format!(
+            "{} of the line{over}",
+            percent(self.peak.resident, self.line)
+        );
         row(f, "resident at peak", self.peak.resident, &share)?;
-        row(f, "unified", executor.unified.bytes, &executor.unified.formula)?;
+        row(
+            f,
+            "unified",
+            executor.unified.bytes,
+            &executor.unified.formula,
+        )?;
         let share = percent(self.peak.execution, executor.unified.bytes);
         let share = format!("{share} of unified, the most that one query held");
         row(f, "execution at peak", self.peak.execution, &share)?;
         if self.queries_left_out > 0 {
-            writeln!(f, "({} earlier queries are not listed)", self.queries_left_out)?;
+            writeln!(
+                f,
+                "({} earlier queries are not listed)",
+                self.queries_left_out
+            )?;
         }
         for (at, query) in self.queries.iter().enumerate() {
-            writeln!(f, "\nQuery {}: {}", self.queries_left_out + at as u64 + 1, excerpt(&query.sql))?;
+            writeln!(
+                f,
+                "\nQuery {}: {}",
+                self.queries_left_out + at as u64 + 1,
+                excerpt(&query.sql)
+            )?;
             write_query(f, query)?;
         }
         Ok(())
@@ -39,7 +56,11 @@ impl fmt::Display for Report {
 }
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, bytes: u64, note: &str) -> fmt::Result {
-    writeln!(f, "  {name:<18} {:>10}  {note}", fmt_bytes(bytes).to_string())
+    writeln!(
+        f,
+        "  {name:<18} {:>10}  {note}",
+        fmt_bytes(bytes).to_string()
+    )
 }
 
 fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
@@ -57,9 +78,18 @@ fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
         fmt_bytes(query.peak_resident)
     )?;
     if !query.holders_at_peak.is_empty() {
-        let holders: Vec<String> = query.holders_at_peak.iter().take(SHOWN).map(holder).collect();
+        let holders: Vec<String> = query
+            .holders_at_peak
+            .iter()
+            .take(SHOWN)
+            .map(holder)
+            .collect();
         let rest = query.holders_at_peak.len().saturating_sub(SHOWN);
-        let more = if rest > 0 { format!(", and {rest} more") } else { String::new() };
+        let more = if rest > 0 {
+            format!(", and {rest} more")
+        } else {
+            String::new()
+        };
         writeln!(f, "  held at peak by {}{more}", holders.join(", "))?;
     }
     if query.peak_overdraft > 0 {
@@ -70,7 +100,10 @@ fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
         )?;
     }
     if let Some(reason) = &query.plan_given_up {
-        writeln!(f, "  planned anew with operators that spill, after: {reason}")?;
+        writeln!(
+            f,
+            "  planned anew with operators that spill, after: {reason}"
+        )?;
     }
     for spill in &query.spills {
         writeln!(
@@ -89,7 +122,11 @@ fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
 }
 
 fn holder(holder: &Holder) -> String {
-    let kind = if holder.can_spill { "" } else { " (cannot spill)" };
+    let kind = if holder.can_spill {
+        ""
+    } else {
+        " (cannot spill)"
+    };
     format!("{} {}{kind}", holder.consumer, fmt_bytes(holder.bytes))
 }
 
@@ -185,6 +222,9 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_and_told_on_one_line() {
         let line = excerpt(&record().sql);
-        assert!(line.starts_with("SELECT * FROM lineitem ORDER BY") && line.ends_with('…'), "{line}");
+        assert!(
+            line.starts_with("SELECT * FROM lineitem ORDER BY") && line.ends_with('…'),
+            "{line}"
+        );
     }
 }

@@ -61,7 +61,10 @@ pub fn printer(output: Output, schema: SchemaRef) -> Box<dyn Print> {
     match output {
         Output::Table => Box::new(table::TablePrinter::new(schema)),
         Output::Tsv => Box::new(delimited::TsvPrinter),
-        Output::Csv => Box::new(CsvPrinter { header: true, schema }),
+        Output::Csv => Box::new(CsvPrinter {
+            header: true,
+            schema,
+        }),
         Output::Json => Box::new(JsonPrinter),
     }
 }

@@ -39,13 +39,17 @@ impl TablePrinter {
             table.set_header(self.schema.fields().iter().map(|field| field.name()));
         }
         for row in self.rows.drain(..) {
-            table.add_row(row.into_iter().zip(self.schema.fields()).map(|(text, field)| {
-                let alignment = match field.data_type().is_numeric() {
-                    true => CellAlignment::Right,
-                    false => CellAlignment::Left,
-                };
-                Cell::new(text).set_alignment(alignment)
-            }));
+            table.add_row(
+                row.into_iter()
+                    .zip(self.schema.fields())
+                    .map(|(text, field)| {
+                        let alignment = match field.data_type().is_numeric() {
+                            true => CellAlignment::Right,
+                            false => CellAlignment::Left,
+                        };
+                        Cell::new(text).set_alignment(alignment)
+                    }),
+            );
         }
         if let Some(widths) = &self.widths {
             for (column, width) in table.column_iter_mut().zip(widths) {
@@ -91,8 +95,12 @@ impl Print for TablePrinter {
             if self.rows.len() == CHUNK {
                 self.draw(false, to)?;
             }
-            self.rows
-                .push(columns.iter().map(|column| column.value(row).to_string()).collect());
+            self.rows.push(
+                columns
+                    .iter()
+                    .map(|column| column.value(row).to_string())
+                    .collect(),
+            );
         }
         Ok(())
     }
@@ -110,7 +118,8 @@ mod tests {
 
     fn drawn(rows: usize) -> Vec<String> {
         let numbers = Int64Array::from_iter_values(1000..1000 + rows as i64);
-        let names = StringArray::from_iter_values((1000..1000 + rows).map(|row| format!("row {row}")));
+        let names =
+            StringArray::from_iter_values((1000..1000 + rows).map(|row| format!("row {row}")));
         let batch = RecordBatch::try_from_iter(vec![
             ("n", Arc::new(numbers) as _),
             ("name", Arc::new(names) as _),
@@ -130,7 +139,11 @@ mod tests {
         assert_eq!(lines.len(), 2 * CHUNK + 1 + 4);
         let width = lines[0].chars().count();
         assert!(lines.iter().all(|line| line.chars().count() == width));
-        assert!(lines[CHUNK + 3].contains("row 2000"), "{}", lines[CHUNK + 3]);
+        assert!(
+            lines[CHUNK + 3].contains("row 2000"),
+            "{}",
+            lines[CHUNK + 3]
+        );
         assert!(lines.last().unwrap().starts_with('└'));
     }
 

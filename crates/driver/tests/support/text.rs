@@ -2,7 +2,7 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
 use plimsoll_driver::{Error, Rows};
 
-/// All rows as text, NULL for nulls.
+/// All rows as text, as sqllogictest writes it: NULL for nulls, (empty) for empty strings.
 pub async fn text_of(mut rows: Rows) -> Result<Vec<Vec<String>>, Error> {
     let options = FormatOptions::new().with_null("NULL");
     let mut text = Vec::new();
@@ -13,7 +13,11 @@ pub async fn text_of(mut rows: Rows) -> Result<Vec<Vec<String>>, Error> {
             .map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap())
             .collect();
         for row in 0..batch.num_rows() {
-            text.push(columns.iter().map(|column| column.value(row).to_string()).collect());
+            let cell = |column: &ArrayFormatter<'_>| match column.value(row).to_string() {
+                text if text.is_empty() => "(empty)".to_owned(),
+                text => text,
+            };
+            text.push(columns.iter().map(cell).collect());
         }
     }
     Ok(text)

@@ -44,14 +44,27 @@ impl Replay {
     /// Does one step and says in what it differs from Spark's, if in anything.
     fn step(&mut self, step: &Step) -> Result<(), String> {
         self.act(&step.act)?;
-        same("on-heap pools", &self.memory.pools(MemoryMode::OnHeap), &step.on_heap)?;
-        same("off-heap pools", &self.memory.pools(MemoryMode::OffHeap), &step.off_heap)?;
+        same(
+            "on-heap pools",
+            &self.memory.pools(MemoryMode::OnHeap),
+            &step.on_heap,
+        )?;
+        same(
+            "off-heap pools",
+            &self.memory.pools(MemoryMode::OffHeap),
+            &step.off_heap,
+        )?;
         same("evicted blocks", &self.store.take_evicted(), &step.evicted)
     }
 
     fn act(&mut self, act: &Act) -> Result<(), String> {
         match *act {
-            Act::Acquire { task, mode, bytes, answer } => {
+            Act::Acquire {
+                task,
+                mode,
+                bytes,
+                answer,
+            } => {
                 let acquired = self.memory.acquire_execution(task, bytes, mode);
                 if acquired == Acquired::MustWait {
                     self.waiter = Some(Waiter { task, mode, bytes });
@@ -75,10 +88,17 @@ impl Replay {
                 self.memory.release_execution(task, bytes, mode);
                 Ok(())
             }
-            Act::ReleaseAll { task, freed } => {
-                same("bytes freed", &self.memory.release_all_execution(task), &freed)
-            }
-            Act::Cache { block, mode, bytes, stored } => {
+            Act::ReleaseAll { task, freed } => same(
+                "bytes freed",
+                &self.memory.release_all_execution(task),
+                &freed,
+            ),
+            Act::Cache {
+                block,
+                mode,
+                bytes,
+                stored,
+            } => {
                 let fits = self.memory.acquire_storage(block, bytes, mode);
                 if fits {
                     self.store.put(block, mode, bytes);
@@ -99,9 +119,16 @@ impl Replay {
                 self.memory.release_storage(bytes, mode);
                 Ok(())
             }
-            Act::Unroll { block, mode, bytes, granted } => {
-                same("granted", &self.memory.acquire_unroll(block, bytes, mode), &granted)
-            }
+            Act::Unroll {
+                block,
+                mode,
+                bytes,
+                granted,
+            } => same(
+                "granted",
+                &self.memory.acquire_unroll(block, bytes, mode),
+                &granted,
+            ),
             Act::ReleaseUnroll { mode, bytes } => {
                 self.memory.release_storage(bytes, mode);
                 Ok(())
@@ -118,8 +145,16 @@ impl Replay {
         let acquired = self
             .memory
             .acquire_execution(waiter.task, waiter.bytes, waiter.mode);
-        same("answer to the task that waits", &acquired, &Acquired::MustWait)?;
-        same("pools after it looked again", &self.memory.pools(waiter.mode), &before)
+        same(
+            "answer to the task that waits",
+            &acquired,
+            &Acquired::MustWait,
+        )?;
+        same(
+            "pools after it looked again",
+            &self.memory.pools(waiter.mode),
+            &before,
+        )
     }
 }
 
@@ -146,10 +181,17 @@ fn answers_every_recorded_step_as_spark_does() {
                 }
             });
             if let Err(difference) = outcome {
-                panic!("trace {}, line {}: {:?}: {difference}", trace.seed, step.line, step.act);
+                panic!(
+                    "trace {}, line {}: {:?}: {difference}",
+                    trace.seed, step.line, step.act
+                );
             }
             steps += 1;
         }
     }
-    assert!(traces.len() >= 200 && steps >= 20_000, "{} traces, {steps} steps", traces.len());
+    assert!(
+        traces.len() >= 200 && steps >= 20_000,
+        "{} traces, {steps} steps",
+        traces.len()
+    );
 }

@@ -20,20 +20,58 @@ pub struct Step {
 
 #[derive(Debug, Clone, Copy)]
 pub enum Act {
-    Acquire { task: TaskId, mode: MemoryMode, bytes: u64, answer: Acquired },
+    Acquire {
+        task: TaskId,
+        mode: MemoryMode,
+        bytes: u64,
+        answer: Acquired,
+    },
     /// The task that waits was woken and has looked again.
-    Wake { task: TaskId, mode: MemoryMode, answer: Acquired },
+    Wake {
+        task: TaskId,
+        mode: MemoryMode,
+        answer: Acquired,
+    },
     /// The task that waits was interrupted.
     Interrupt,
-    Release { task: TaskId, mode: MemoryMode, bytes: u64 },
-    ReleaseAll { task: TaskId, freed: u64 },
-    Cache { block: BlockId, mode: MemoryMode, bytes: u64, stored: bool },
-    Read { block: BlockId, found: bool },
-    Lock { block: BlockId },
-    Unlock { block: BlockId },
-    Remove { block: BlockId },
-    Unroll { block: BlockId, mode: MemoryMode, bytes: u64, granted: bool },
-    ReleaseUnroll { mode: MemoryMode, bytes: u64 },
+    Release {
+        task: TaskId,
+        mode: MemoryMode,
+        bytes: u64,
+    },
+    ReleaseAll {
+        task: TaskId,
+        freed: u64,
+    },
+    Cache {
+        block: BlockId,
+        mode: MemoryMode,
+        bytes: u64,
+        stored: bool,
+    },
+    Read {
+        block: BlockId,
+        found: bool,
+    },
+    Lock {
+        block: BlockId,
+    },
+    Unlock {
+        block: BlockId,
+    },
+    Remove {
+        block: BlockId,
+    },
+    Unroll {
+        block: BlockId,
+        mode: MemoryMode,
+        bytes: u64,
+        granted: bool,
+    },
+    ReleaseUnroll {
+        mode: MemoryMode,
+        bytes: u64,
+    },
 }
 
 pub fn parse(text: &str) -> Vec<Trace> {
@@ -166,5 +204,7 @@ fn evicted_block(text: &str) -> BlockId {
 }
 
 fn numbers(text: &str) -> Vec<u64> {
-    text.split(' ').map(|n| n.parse().expect("a number")).collect()
+    text.split(' ')
+        .map(|n| n.parse().expect("a number"))
+        .collect()
 }
