@@ -268,6 +268,58 @@ fn a_spill_directory_that_cannot_be_made_is_an_error_before_anything_runs() {
     assert_eq!(stdout(&run), "");
 }
 
+/// Runs `plimsoll` with a file system of its own mounted on the spill directory, which no other process
+/// sees and which is gone with it. `None` where nobody may mount, which is a failure in CI.
+fn run_with_spill_on(place: &Workplace, mount: &str, arguments: &[&str]) -> Option<Output> {
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]);
+        command.env("SPARK_LOCAL_DIRS", place.path("spill"));
+        command
+    };
+    let mount = format!("mount -t tmpfs -o {mount} tmpfs \"$SPARK_LOCAL_DIRS\"");
+    let may_mount = unshare(&mount)
+        .output()
+        .is_ok_and(|run| run.status.success());
+    if !may_mount {
+        assert!(std::env::var_os("CI").is_none(), "nobody may mount here");
+        eprintln!("SKIPPED: nobody may mount a file system here");
+        return None;
+    }
+    let script =
+        format!("{mount} && \"$@\"; status=$?; ls -A \"$SPARK_LOCAL_DIRS\" >&2; exit $status");
+    let mut command = unshare(&script);
+    command.arg(env!("CARGO_BIN_EXE_plimsoll")).args(arguments);
+    Some(command.output().unwrap())
+}
+
+#[test]
+fn a_full_spill_directory_is_named_with_what_to_do_and_left_empty() {
+    let place = Workplace::new();
+    let sort =
+        "SELECT value, repeat(CAST(value AS STRING), 20) AS s FROM range(1000000) ORDER BY s";
+    let arguments = ["sql", "--memory", "64m", "-e", sort];
+    let Some(run) = run_with_spill_on(&place, "size=4m", &arguments) else {
+        return;
+    };
+    assert_error(&run, &["no space left to spill to", "spark.local.dir"]);
+    let told = stderr(&run);
+    assert!(
+        told.trim_end().ends_with(')'),
+        "nothing is left behind the error: {told}"
+    );
+}
+
+#[test]
+fn a_read_only_spill_directory_is_an_error_before_anything_runs() {
+    let place = Workplace::new();
+    let Some(run) = run_with_spill_on(&place, "ro", &["sql", "-e", "SELECT 1"]) else {
+        return;
+    };
+    assert_error(&run, &["no directory to spill to", "Read-only"]);
+    assert_eq!(stdout(&run), "");
+}
+
 #[test]
 fn what_does_not_fit_spills_is_reported_and_leaves_nothing_behind() {
     let place = Workplace::new();

@@ -5,9 +5,8 @@ use comfy_table::{
 };
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::arrow::util::display::ArrayFormatter;
 
-use super::{Print, PrintError, as_text};
+use super::{Print, PrintError, as_text, formatters};
 
 /// Rows that are looked at before the columns' widths are settled, and drawn at once after that.
 const CHUNK: usize = 1000;
@@ -86,11 +85,7 @@ fn widths_of(border: &str) -> Vec<u16> {
 impl Print for TablePrinter {
     fn batch(&mut self, batch: &RecordBatch, to: &mut dyn Write) -> Result<(), PrintError> {
         let options = as_text();
-        let columns = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
-            .collect::<Result<Vec<_>, _>>()?;
+        let columns = formatters(batch, &options)?;
         for row in 0..batch.num_rows() {
             if self.rows.len() == CHUNK {
                 self.draw(false, to)?;

@@ -28,7 +28,7 @@ pub(super) static TABLE: &[Property] = &[
         "The name of the application in reports and logs",
     ),
     LOG_LEVEL.property(
-        Effect::Live,
+        Effect::Start,
         "How much is logged: ALL, TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF",
     ),
     LOCAL_DIR.property(
