@@ -1,8 +1,8 @@
 //! The engine of one command: a session, the threads it runs on, and an orderly end.
 
 use std::io::IsTerminal;
-use std::num::NonZero;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_conf::settings::{LogLevel, Master};
@@ -16,14 +16,26 @@ use crate::args::{self, SettingArgs};
 use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::settings;
+use crate::tell::tell;
 
 /// How long tasks of a cancelled query may take to let go before the process ends around them.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// The most threads that `--master local[N]` may ask for.
+const MOST_THREADS: usize = 1024;
+
+/// The stack of a worker in bytes: planning walks expressions as deep as they are written. What is
+/// not walked on is not resident.
+const STACK: usize = 64 << 20;
+
 pub struct Engine {
-    pub session: Session,
-    pub runtime: Runtime,
-    pub interrupts: Interrupts,
+    session: Arc<Session>,
+    /// Where queries are planned and run.
+    workers: Runtime,
+    /// Where signals, timers and the progress line are, which go on whatever the workers do: a
+    /// nested-loop join can keep all of them busy for seconds.
+    control: Runtime,
+    interrupts: Interrupts,
 }
 
 impl Engine {
@@ -38,27 +50,66 @@ impl Engine {
         let settings = conf.settings()?;
         start_log(settings.log_level);
         warn(&conf, &MemoryLayout::new(&settings, &machine)?);
-        let runtime = runtime(&settings, &machine)?;
+        let workers = workers(&settings, &machine)?;
+        let control = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::system("cannot start", &error))?;
         let interrupts = {
-            let _inside = runtime.enter();
+            let _inside = control.enter();
             Interrupts::listen()
                 .map_err(|error| Failure::system("cannot listen for signals", &error))?
         };
-        let session = Session::new(conf, machine, arguments)?;
+        let session = Arc::new(Session::new(conf, machine, arguments)?);
         let mut engine = Self {
             session,
-            runtime,
+            workers,
+            control,
             interrupts,
         };
         if let Some(directory) = tables {
-            let Self {
-                session,
-                runtime,
-                interrupts,
-            } = &mut engine;
-            runtime.block_on(interrupts.unless(session.register_tables(directory)))??;
+            let (session, directory) = (Arc::clone(&engine.session), directory.to_owned());
+            let work = async move { session.register_tables(&directory).await };
+            engine.run(work, |outcome| async move { Ok(outcome?) })?;
         }
         Ok(engine)
+    }
+
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Does `work` on the workers and `then` on this thread, unless a signal comes first.
+    pub fn run<T, U, F>(
+        &mut self,
+        work: impl Future<Output = T> + Send + 'static,
+        then: impl FnOnce(T) -> F,
+    ) -> Result<U, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<U, Failure>>,
+    {
+        let mut work = self.workers.spawn(work);
+        let both = async {
+            match (&mut work).await {
+                Ok(outcome) => then(outcome).await,
+                Err(error) => Err(Failure::Error(format!(
+                    "a task of the engine broke off: {error}"
+                ))),
+            }
+        };
+        let outcome = self.control.block_on(self.interrupts.unless(both));
+        work.abort();
+        outcome?
+    }
+
+    /// Leaves the workers to what they are at, and goes on with new ones: for a query that was
+    /// cancelled and may not notice for a while.
+    pub fn renew_workers(&mut self) -> Result<(), Failure> {
+        let settings = self.session.conf().settings()?;
+        let workers = workers(&settings, &Machine::detect()?)?;
+        std::mem::replace(&mut self.workers, workers).shutdown_background();
+        Ok(())
     }
 
     /// Ends the session: its tasks stop, its spill files go, and the report is made.
@@ -68,20 +119,27 @@ impl Engine {
             args::Report::Text => Some(Report::of(&self.session).to_string()),
             args::Report::Json => serde_json::to_string(&Report::of(&self.session)).ok(),
         };
-        self.runtime.shutdown_timeout(GRACE);
-        drop(self.session);
+        self.workers.shutdown_timeout(GRACE);
+        self.session.remove_spill_files();
         if let Some(told) = told {
-            eprintln!("{}", told.trim_end());
+            tell(told.trim_end());
         }
     }
 }
 
-fn runtime(settings: &Settings, machine: &Machine) -> Result<Runtime, Failure> {
+fn workers(settings: &Settings, machine: &Machine) -> Result<Runtime, Failure> {
     let Master::Local { threads } = settings.master;
-    let threads: NonZero<usize> = threads.unwrap_or(machine.cores);
+    let threads = threads.unwrap_or(machine.cores).get();
+    if threads > MOST_THREADS {
+        return Err(Failure::Error(format!(
+            "--master local[{threads}] asks for {threads} threads, and at most {MOST_THREADS} can be had: this machine has {} cores, local[*] takes as many",
+            machine.cores
+        )));
+    }
     Builder::new_multi_thread()
-        .worker_threads(threads.get())
+        .worker_threads(threads)
         .thread_name("task")
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|error| Failure::system("cannot start threads", &error))
@@ -111,6 +169,7 @@ fn start_log(level: LogLevel) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .without_time()

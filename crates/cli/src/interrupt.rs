@@ -10,6 +10,8 @@ pub enum Interrupt {
     Interrupted,
     /// A polite `kill`.
     Terminated,
+    /// The terminal was closed.
+    HungUp,
 }
 
 impl Interrupt {
@@ -18,6 +20,7 @@ impl Interrupt {
         match self {
             Interrupt::Interrupted => 130,
             Interrupt::Terminated => 143,
+            Interrupt::HungUp => 129,
         }
     }
 }
@@ -26,6 +29,7 @@ impl Interrupt {
 pub struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Interrupts {
@@ -35,6 +39,7 @@ impl Interrupts {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
@@ -47,6 +52,7 @@ impl Interrupts {
             biased;
             Some(()) = self.interrupt.recv() => Err(Interrupt::Interrupted),
             Some(()) = self.terminate.recv() => Err(Interrupt::Terminated),
+            Some(()) = self.hang_up.recv() => Err(Interrupt::HungUp),
             done = work => Ok(done),
         }
     }

@@ -7,12 +7,13 @@ use crate::args::{ConfArgs, Format};
 use crate::failure::Failure;
 use crate::output::print_text;
 use crate::settings;
+use crate::tell::tell;
 
 /// `plimsoll conf`: the settings and where each came from.
 pub fn show(args: &ConfArgs) -> Result<(), Failure> {
     let conf = settings::conf(&args.settings)?;
     for warning in conf.warnings() {
-        eprintln!("warning: {warning}");
+        tell(format_args!("warning: {warning}"));
     }
     let entries: Vec<Entry<'_>> = conf
         .all()

@@ -12,6 +12,7 @@ mod prompt;
 mod refused;
 mod script;
 mod settings;
+mod tell;
 
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             if let Some(words) = refused::explain(&error) {
-                eprintln!("error: {words}");
+                tell::tell(format_args!("error: {words}"));
                 return ExitCode::from(2);
             }
             error.exit();
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Failure::Error(message) = &failure {
-                eprintln!("error: {message}");
+                tell::tell(format_args!("error: {message}"));
             }
             ExitCode::from(failure.exit_status())
         }
@@ -61,13 +62,9 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Memory(args) => memory::show(args),
         Command::Conf(args) => list::show(args),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                *shell,
-                &mut Cli::command(),
-                "plimsoll",
-                &mut std::io::stdout(),
-            );
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "plimsoll", &mut script);
+            output::print_text(&String::from_utf8_lossy(&script))
         }
     }
 }

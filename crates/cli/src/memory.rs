@@ -5,16 +5,17 @@ use crate::args::{Format, MemoryArgs};
 use crate::failure::Failure;
 use crate::output::print_text;
 use crate::settings;
+use crate::tell::tell;
 
 /// `plimsoll memory`: the layout that settings come to, drawn or as JSON.
 pub fn show(args: &MemoryArgs) -> Result<(), Failure> {
     let conf = settings::conf(&args.settings)?;
     let layout = MemoryLayout::new(&conf.settings()?, &Machine::detect()?)?;
     for warning in conf.warnings() {
-        eprintln!("warning: {warning}");
+        tell(format_args!("warning: {warning}"));
     }
     for warning in &layout.warnings {
-        eprintln!("warning: {warning}");
+        tell(format_args!("warning: {warning}"));
     }
     let text = match args.format {
         Format::Text => Breakdown(&layout).to_string(),

@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::script::run_statement;
+use crate::tell::tell;
 
 const WORDS: [&str; 62] = [
     "AND",
@@ -95,10 +96,10 @@ pub fn run(engine: &mut Engine, output: Output) -> Result<(), Failure> {
         // No history yet is no error.
         let _ = editor.load_history(file);
     }
-    eprintln!(
+    tell(format_args!(
         "Plimsoll {}. Statements end with a semicolon; Ctrl-C cancels one, Ctrl-D or quit leaves.",
         env!("CARGO_PKG_VERSION")
-    );
+    ));
     let outcome = converse(engine, &mut editor, output);
     if let Some(file) = &history
         && let Err(error) = editor.save_history(file)
@@ -115,7 +116,7 @@ fn converse(
 ) -> Result<(), Failure> {
     loop {
         if let Some(assistant) = editor.helper_mut() {
-            assistant.learn(&engine.session);
+            assistant.learn(engine.session());
         }
         let typed = match editor.readline("plimsoll> ") {
             Ok(typed) => typed,
@@ -131,7 +132,7 @@ fn converse(
         let _ = editor.add_history_entry(typed.trim());
         match command.to_lowercase().as_str() {
             "quit" | "exit" => return Ok(()),
-            "help" => eprintln!("{HELP}"),
+            "help" => tell(HELP),
             _ => answer(engine, &typed, output)?,
         }
     }
@@ -147,30 +148,24 @@ quit                   leaves";
 
 /// Runs what was typed; errors are told and the prompt goes on.
 fn answer(engine: &mut Engine, typed: &str, output: Output) -> Result<(), Failure> {
-    let Engine {
-        session,
-        runtime,
-        interrupts,
-    } = engine;
     for statement in split(typed) {
         let started = Instant::now();
-        let outcome = statement.map_err(Failure::from).and_then(|statement| {
-            let work = run_statement(session, &statement, typed, output);
-            runtime.block_on(interrupts.unless(work))?
-        });
+        let outcome = statement
+            .map_err(Failure::from)
+            .and_then(|statement| run_statement(engine, statement, typed, output));
         match outcome {
-            Ok(Some(rows)) => eprintln!(
+            Ok(Some(rows)) => tell(format_args!(
                 "{rows} row{} in {:.2} s",
                 if rows == 1 { "" } else { "s" },
                 started.elapsed().as_secs_f64()
-            ),
+            )),
             Ok(None) | Err(Failure::ReaderGone) => {}
             Err(Failure::Interrupted(Interrupt::Interrupted)) => {
-                eprintln!("cancelled");
-                return Ok(());
+                tell("cancelled");
+                return engine.renew_workers();
             }
             Err(Failure::Error(message)) => {
-                eprintln!("error: {message}");
+                tell(format_args!("error: {message}"));
                 return Ok(());
             }
             Err(terminated) => return Err(terminated),

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use futures::StreamExt;
-use plimsoll_driver::{Rows, Session, Statement, split};
+use plimsoll_driver::{Rows, Statement, split};
 
 use crate::args::{Output, RunArgs, SqlArgs};
 use crate::engine::Engine;
@@ -13,13 +14,18 @@ use crate::failure::Failure;
 use crate::output::printer;
 use crate::progress::ProgressLine;
 use crate::prompt;
+use crate::tell::tell;
 
 /// `plimsoll sql`.
 pub fn sql(args: &SqlArgs) -> Result<(), Failure> {
     let script = match (&args.execute, &args.file) {
         (Some(text), _) => Some(text.clone()),
         (None, Some(file)) => Some(read(file)?),
-        (None, None) if !io::stdin().is_terminal() => Some(io::read_to_string(io::stdin())?),
+        (None, None) if !io::stdin().is_terminal() => {
+            let script = io::read_to_string(io::stdin())
+                .map_err(|error| Failure::system("cannot read statements from stdin", &error))?;
+            Some(without_mark(script))
+        }
         (None, None) => None,
     };
     let mut engine = Engine::start(&args.settings, args.io.tables.as_deref(), Vec::new())?;
@@ -60,7 +66,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    fs::read_to_string(file).map_err(|error| {
+    let script = fs::read_to_string(file).map_err(|error| {
         let what = match error.kind() {
             io::ErrorKind::InvalidData => "the file is not UTF-8 text".to_owned(),
             _ => error.to_string(),
@@ -69,7 +75,16 @@ fn read(file: &Path) -> Result<String, Failure> {
             "cannot read the SQL file {}: {what}",
             file.display()
         ))
-    })
+    })?;
+    Ok(without_mark(script))
+}
+
+/// The text without the mark that some editors put before UTF-8.
+fn without_mark(script: String) -> String {
+    match script.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => script,
+    }
 }
 
 fn output(asked: Option<Output>) -> Output {
@@ -81,36 +96,33 @@ fn output(asked: Option<Output>) -> Output {
 
 /// Runs the statements of a script in order, up to the first error.
 fn run_all(engine: &mut Engine, script: &str, output: Output) -> Result<(), Failure> {
-    let Engine {
-        session,
-        runtime,
-        interrupts,
-    } = engine;
     for statement in split(script) {
-        let statement = statement?;
-        let work = run_statement(session, &statement, script, output);
-        runtime.block_on(interrupts.unless(work))??;
+        run_statement(engine, statement?, script, output)?;
     }
     Ok(())
 }
 
 /// Runs one statement and says how many rows it gave, if it is of a kind that has rows.
-pub async fn run_statement(
-    session: &Session,
-    statement: &Statement,
+pub fn run_statement(
+    engine: &mut Engine,
+    statement: Statement,
     script: &str,
     output: Output,
 ) -> Result<Option<u64>, Failure> {
     let progress = ProgressLine::start();
-    let answer = session.run(statement, script).await?;
-    for notice in &answer.notices {
-        progress.clear();
-        eprintln!("{notice}");
-    }
-    match answer.rows {
-        Some(rows) => print(rows, output, &progress).await.map(Some),
-        None => Ok(None),
-    }
+    let (session, script) = (Arc::clone(engine.session()), script.to_owned());
+    let work = async move { session.run(&statement, &script).await };
+    engine.run(work, |answer| async {
+        let answer = answer?;
+        for notice in &answer.notices {
+            progress.clear();
+            tell(notice);
+        }
+        match answer.rows {
+            Some(rows) => print(rows, output, &progress).await.map(Some),
+            None => Ok(None),
+        }
+    })
 }
 
 async fn print(mut rows: Rows, output: Output, progress: &ProgressLine) -> Result<u64, Failure> {

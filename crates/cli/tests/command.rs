@@ -170,7 +170,7 @@ fn bad_input_ends_with_words_and_status_1() {
     let not_parquet = place.write("fake.parquet", "no parquet at all");
     let from_fake = format!("SELECT * FROM parquet.`{not_parquet}`");
     let empty = place.path("spill");
-    let cases: [(&[&str], &[&str]); 12] = [
+    let cases: [(&[&str], &[&str]); 13] = [
         (
             &["sql", "-f", "absent.sql"],
             &["absent.sql", "No such file"],
@@ -210,6 +210,10 @@ fn bad_input_ends_with_words_and_status_1() {
         (
             &["sql", "--master", "yarn", "-e", "SELECT 1"],
             &["yarn", "local[N]"],
+        ),
+        (
+            &["sql", "--master", "local[1000000]", "-e", "SELECT 1"],
+            &["1000000 threads", "1024"],
         ),
         (&["run", "job.py"], &["job.py is not a SQL file"]),
         (
@@ -363,15 +367,13 @@ fn a_live_setting_is_in_force_in_the_report() {
     assert_eq!(executor["storage_region"], 219_949_301_u64);
 }
 
-#[test]
-fn an_interrupt_in_mid_spill_ends_with_130_and_leaves_nothing_behind() {
-    let place = Workplace::new();
+/// Starts a large sort, waits until it spills, sends a signal, and gives what the process left.
+fn signalled_in_mid_spill(place: &Workplace, signal: libc::c_int) -> Output {
     let arguments = [
-        "sql", "--memory", "256m", "--master", "local[2]", "--report", "json", "-e",
+        "sql", "--memory", "256m", "--master", "local[2]", "--report", "json", "-e", LARGE_SORT,
     ];
     let mut command = place.command(&arguments);
     let child = command
-        .arg(LARGE_SORT)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -383,18 +385,52 @@ fn an_interrupt_in_mid_spill_ends_with_130_and_leaves_nothing_behind() {
         std::thread::sleep(Duration::from_millis(20));
     }
     // SAFETY: the child was started here and has not been waited for, so its id is still its own.
-    assert_eq!(
-        unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) },
-        0
-    );
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("\"cancelled\""),
-        "{}",
-        stderr(&output)
-    );
-    assert_eq!(place.spill_files(), 0);
+    assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, signal) }, 0);
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_signal_in_mid_spill_ends_with_its_status_and_leaves_nothing_behind() {
+    for (signal, status) in [
+        (libc::SIGINT, 130),
+        (libc::SIGTERM, 143),
+        (libc::SIGHUP, 129),
+    ] {
+        let place = Workplace::new();
+        let output = signalled_in_mid_spill(&place, signal);
+        assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("\"cancelled\""),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(place.spill_files(), 0);
+    }
+}
+
+#[test]
+fn a_stderr_that_takes_nothing_does_not_end_the_work() {
+    let place = Workplace::new();
+    let script = "SET spark.executor.memory=2g; SELECT 3";
+    let full = || fs::File::create("/dev/full").unwrap();
+    let mut command = place.command(&["sql", "--report", "text", "-e", script]);
+    let run = command.stderr(full()).output().unwrap();
+    assert_eq!(stdout(&run), "spark.executor.memory\t2g\n3\n");
+    assert!(run.status.success());
+    let mut command = place.command(&["sql", "-e", "SELECT nope"]);
+    assert_eq!(command.stderr(full()).status().unwrap().code(), Some(1));
+    let mut command = place.command(&["completions", "bash"]);
+    let run = command.stdout(full()).output().unwrap();
+    assert_error(&run, &["No space left"]);
+}
+
+#[test]
+fn a_long_expression_is_planned_and_a_mark_before_the_text_is_passed_over() {
+    let place = Workplace::new();
+    let sum = vec!["1"; 2000].join("+");
+    let file = place.write("long.sql", &format!("\u{feff}SELECT {sum};\r\n"));
+    let run = place.run(&["sql", "-f", &file]);
+    assert_eq!(stdout(&run), "2000\n", "{}", stderr(&run));
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Command {
         let mut parser = Parser::new(&words, statement.text());
         let first = parser.peek_word().unwrap_or_default().to_uppercase();
         match first.as_str() {
-            "SET" => Ok(set(statement.text())),
+            "SET" => set(statement.text()),
             "RESET" => Ok(reset(statement.text())),
             "CREATE" => parser.create_view(),
             "DROP" => parser.drop_view(),
@@ -91,19 +91,23 @@ fn after_first_word(text: &str) -> &str {
     text[end..].trim()
 }
 
-fn set(text: &str) -> Command {
+fn set(text: &str) -> Result<Command, Error> {
     let rest = after_first_word(text);
-    match rest.split_once('=') {
-        Some((key, value)) => Command::Set {
-            key: unquoted(key),
+    let key = unquoted(rest.split('=').next().unwrap_or_default());
+    if key.contains(char::is_whitespace) || (key.is_empty() && !rest.is_empty()) {
+        return Err(Error::NotSupported(format!(
+            "'{key}' is not the name of a setting: SET key=value, SET key, SET, or SET -v"
+        )));
+    }
+    Ok(match rest.split_once('=') {
+        Some((_, value)) => Command::Set {
+            key,
             value: value.trim().to_owned(),
         },
         None if rest.is_empty() => Command::ShowAll { verbose: false },
         None if rest == "-v" => Command::ShowAll { verbose: true },
-        None => Command::Show {
-            key: unquoted(rest),
-        },
-    }
+        None => Command::Show { key },
+    })
 }
 
 fn reset(text: &str) -> Command {

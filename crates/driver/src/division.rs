@@ -1,13 +1,15 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result};
+use datafusion::functions::core::nullif;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-/// Division as Spark has it: `/` between integers gives a double, `DIV` gives a whole number.
+/// Division as Spark has it: `/` takes doubles and decimals, so between integers it gives a double;
+/// `DIV` gives a whole number.
 ///
-/// Follows Spark's `ImplicitTypeCasts`, where `Divide` takes doubles and decimals only, and
-/// `IntegralDivide`.
+/// Follows Spark's `Divide` and `IntegralDivide`. A double divided by zero is NULL, as in Spark with
+/// `spark.sql.ansi.enabled=false`; decimals and `DIV` raise an error, as with `true`.
 #[derive(Debug)]
 pub(crate) struct SparkDivision;
 
@@ -17,16 +19,28 @@ impl ExprPlanner for SparkDivision {
         expr: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
-        let integers =
-            expr.left.get_type(schema)?.is_integer() && expr.right.get_type(schema)?.is_integer();
-        let double = |side: Expr| cast(side, DataType::Float64);
-        let bigint = |side: Expr| cast(side, DataType::Int64);
         let (left, right) = match expr.op {
-            BinaryOperator::Divide if integers => (double(expr.left), double(expr.right)),
-            BinaryOperator::MyIntegerDivide => (bigint(expr.left), bigint(expr.right)),
+            BinaryOperator::Divide if gives_double(&expr, schema)? => {
+                let divisor = cast(expr.right, DataType::Float64);
+                let divisor = nullif().call(vec![divisor, lit(0.0)]);
+                (cast(expr.left, DataType::Float64), divisor)
+            }
+            BinaryOperator::MyIntegerDivide => (
+                cast(expr.left, DataType::Int64),
+                cast(expr.right, DataType::Int64),
+            ),
             _ => return Ok(PlannerResult::Original(expr)),
         };
         let quotient = BinaryExpr::new(Box::new(left), Operator::Divide, Box::new(right));
         Ok(PlannerResult::Planned(Expr::BinaryExpr(quotient)))
     }
+}
+
+/// Whether neither side is a decimal that stays one, nor something that is no number at all.
+fn gives_double(division: &RawBinaryExpr, schema: &DFSchema) -> Result<bool> {
+    let left = division.left.get_type(schema)?;
+    let right = division.right.get_type(schema)?;
+    let integers = left.is_integer() && right.is_integer();
+    let numbers = left.is_numeric() && right.is_numeric();
+    Ok(integers || (numbers && (left.is_floating() || right.is_floating())))
 }

@@ -56,6 +56,13 @@ pub(crate) fn config(settings: &Settings, threads: usize, memory: u64) -> Sessio
     config
 }
 
+/// How many partitions a query is cut into: one a thread, as long as each has 8 MiB. A sort on each of
+/// many threads would have too little to merge its runs with.
+pub(crate) fn partitions(memory: u64, threads: usize) -> usize {
+    let with_enough = (memory / (8 * MIB)).max(1) as usize;
+    threads.min(with_enough)
+}
+
 /// Rows in a batch: 8192, as DataFusion has it, and fewer where a few batches for each of the
 /// operators of a plan would be a large part of the memory.
 fn batch_rows(memory: u64) -> usize {
@@ -90,6 +97,8 @@ mod tests {
         assert_eq!(merge_reserve(4096 * MIB, 2), 10 * MIB as usize);
         assert_eq!(merge_reserve(64 * MIB, 2), 2 * MIB as usize);
         assert_eq!(merge_reserve(MIB, 64), 64 * KIB as usize);
+        assert_eq!(partitions(28 * MIB, 8), 3);
+        assert_eq!(partitions(434 * MIB, 8), 8);
         assert_eq!(merge_fan_in(434 * MIB, 2), 27);
         assert_eq!(merge_fan_in(16 * MIB, 2), 4);
         assert!(batch_rows(16 * MIB) < batch_rows(1024 * MIB));

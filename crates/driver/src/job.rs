@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use datafusion::arrow::record_batch::RecordBatch;
@@ -27,20 +26,45 @@ const BATCHES_AHEAD: usize = 2;
 /// How long the tasks of a plan that was given up may take to let go of their memory.
 const LETTING_GO: Duration = Duration::from_secs(30);
 
-/// How a query is planned.
+/// How a query is planned, from the fastest way to the one that needs least memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Plan {
     /// With the operators that are fastest, some of which fail when refused memory.
     Fast,
     /// With operators that spill in their place: sort-merge joins for hash joins, external sorts for
     /// top-k.
-    Frugal,
+    Spilling,
+    /// The same on one thread and with small batches, so that each operator has memory for itself.
+    OneThread,
 }
+
+impl Plan {
+    /// What is tried when this one was refused memory.
+    fn next(self) -> Option<Self> {
+        match self {
+            Plan::Fast => Some(Plan::Spilling),
+            Plan::Spilling => Some(Plan::OneThread),
+            Plan::OneThread => None,
+        }
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Plan::Fast => "with the fastest operators",
+            Plan::Spilling => "with operators that spill",
+            Plan::OneThread => "with operators that spill, on one thread",
+        }
+    }
+}
+
+/// Rows in a batch of a plan for one thread.
+const SMALL_BATCH: usize = 1024;
 
 /// A query with all it needs to be planned and run, apart from the session it came from.
 ///
 /// A hash join or a top-k fails when it is refused memory. A query that fails so before it has
-/// delivered a row is run once more, with operators in their place that are slower and can spill.
+/// delivered a row is planned anew and runs again, with operators in their place that are slower and
+/// can spill; and if that is refused memory too, on one thread.
 pub(crate) struct Job {
     pub(crate) logical: LogicalPlan,
     pub(crate) state: SessionState,
@@ -65,36 +89,60 @@ impl Job {
     }
 
     async fn run(self, first: SendableRecordBatchStream, to: Sender<Result<RecordBatch>>) {
-        let delivered = AtomicU64::new(0);
-        let outcome = match deliver(first, &to, &delivered).await {
-            Err(error) if is_out_of_memory(&error) && delivered.load(Ordering::Relaxed) == 0 => {
-                self.again(error, &to, &delivered).await
-            }
-            outcome => outcome,
-        };
-        if let Err(error) = outcome {
+        if let Err(error) = self.deliver(Plan::Fast, first, &to).await {
             // Nobody reads any more if this cannot be sent.
             let _ = to.send(Err(error)).await;
         }
     }
 
-    /// The second attempt, once the first has let go of its memory.
-    async fn again(
+    /// Delivers the rows of this plan, or of the next if it is refused memory before the first row.
+    async fn deliver(
         &self,
-        error: DataFusionError,
+        mut plan: Plan,
+        mut from: SendableRecordBatchStream,
         to: &Sender<Result<RecordBatch>>,
-        delivered: &AtomicU64,
     ) -> Result<()> {
+        loop {
+            let mut delivered = false;
+            let error = match pass_on(from, to, &mut delivered).await {
+                Err(error) if !delivered && is_out_of_memory(&error) => error,
+                outcome => return outcome,
+            };
+            (plan, from) = self.planned_anew(plan, error).await?;
+        }
+    }
+
+    /// The next plan that differs from the one that failed, once that has let go of its memory.
+    async fn planned_anew(
+        &self,
+        failed: Plan,
+        error: DataFusionError,
+    ) -> Result<(Plan, SendableRecordBatchStream)> {
+        let shape = self.query.shape();
         let reason = error.find_root().message().into_owned();
-        warn!("planned anew with operators that spill: {reason}");
-        self.query.plan_given_up(reason);
+        self.query.plan_given_up(reason.clone());
+        self.until_free().await;
+        let mut next = failed.next();
+        while let Some(plan) = next {
+            let stream = self.stream(plan).await?;
+            // On one thread the same operators have more memory each.
+            if plan == Plan::OneThread || self.query.shape() != shape {
+                warn!("planned anew {}: {reason}", plan.describe());
+                return Ok((plan, stream));
+            }
+            next = plan.next();
+        }
+        Err(error)
+    }
+
+    /// Waits until the tasks of a plan that was given up have let go of their memory.
+    async fn until_free(&self) {
         let pause = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
         while self.task.usage().held > 0 && waited < LETTING_GO {
             tokio::time::sleep(pause).await;
             waited += pause;
         }
-        deliver(self.stream(Plan::Frugal).await?, to, delivered).await
     }
 
     async fn stream(&self, plan: Plan) -> Result<SendableRecordBatchStream> {
@@ -115,27 +163,31 @@ impl Job {
             .clone()
             // The catalogs are the session's; a new default one would take their place.
             .with_create_default_catalog_and_schema(false);
-        let is_frugal = plan == Plan::Frugal;
-        config.options_mut().optimizer.prefer_hash_join = !is_frugal;
+        config.options_mut().optimizer.prefer_hash_join = plan == Plan::Fast;
+        if plan == Plan::OneThread {
+            config = config
+                .with_target_partitions(1)
+                .with_batch_size(SMALL_BATCH);
+        }
         let builder = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_config(config)
             .with_runtime_env(runtime);
-        Ok(match is_frugal {
-            true => builder.with_physical_optimizer_rule(Arc::new(SortInPlaceOfTopK)),
-            false => builder,
+        Ok(match plan {
+            Plan::Fast => builder,
+            _ => builder.with_physical_optimizer_rule(Arc::new(SortInPlaceOfTopK)),
         }
         .build())
     }
 }
 
 /// Passes batches on until the last, or until nobody reads them any more.
-async fn deliver(
+async fn pass_on(
     mut from: SendableRecordBatchStream,
     to: &Sender<Result<RecordBatch>>,
-    delivered: &AtomicU64,
+    delivered: &mut bool,
 ) -> Result<()> {
     while let Some(batch) = from.next().await.transpose()? {
-        delivered.fetch_add(1, Ordering::Relaxed);
+        *delivered = true;
         if to.send(Ok(batch)).await.is_err() {
             break;
         }

@@ -101,6 +101,15 @@ impl Query {
         self.plans.lock().running = Some(plan);
     }
 
+    /// The names of the operators in the running plan, in order: what tells plans apart.
+    pub(crate) fn shape(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        if let Some(plan) = &self.plans.lock().running {
+            visit(plan, &mut |node| names.push(node.name().to_owned()));
+        }
+        names
+    }
+
     /// The plan has failed for this reason, and another will take its place.
     pub(crate) fn plan_given_up(&self, reason: String) {
         let mut plans = self.plans.lock();

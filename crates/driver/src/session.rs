@@ -201,6 +201,12 @@ impl Session {
         self.in_force.read().conf.clone()
     }
 
+    /// Removes the spill files of all queries, whether they are still at it or not: for a process that
+    /// ends without waiting for them.
+    pub fn remove_spill_files(&self) {
+        self.spill.remove();
+    }
+
     /// The unified memory that queries share.
     pub fn memory(&self) -> &Arc<UnifiedMemory> {
         &self.memory
@@ -263,11 +269,12 @@ impl Session {
         let state = self.state();
         let (config, fan_in) = {
             let in_force = self.in_force.read();
-            let threads = threads(&in_force.settings, &self.machine);
             let memory = task.limit();
+            let threads = threads(&in_force.settings, &self.machine);
+            let partitions = engine::partitions(memory, threads);
             (
-                engine::config(&in_force.settings, threads, memory),
-                engine::merge_fan_in(memory, threads),
+                engine::config(&in_force.settings, partitions, memory),
+                engine::merge_fan_in(memory, partitions),
             )
         };
         let job = Job {
@@ -327,9 +334,8 @@ impl Session {
         change(&mut conf)?;
         let next = InForce::new(conf, &self.machine)?;
         let (old, new) = (regions(&in_force.layout), regions(&next.layout));
-        let notices = answers::changes(&in_force.layout, &next.layout);
-        *in_force = next;
-        drop(in_force);
+        let mut notices = answers::changes(&in_force.layout, &next.layout);
+        notices.extend(next.layout.warnings.iter().map(ToString::to_string));
         for (mode, old, new) in [
             (MemoryMode::OnHeap, old.0, new.0),
             (MemoryMode::OffHeap, old.1, new.1),
@@ -338,6 +344,7 @@ impl Session {
                 self.memory.resize(mode, new);
             }
         }
+        *in_force = next;
         Ok(notices)
     }
 }

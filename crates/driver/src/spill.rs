@@ -48,6 +48,14 @@ impl SpillDirectories {
             .with_max_temp_directory_size(u64::MAX)
     }
 
+    /// Removes what is in them, and them.
+    pub(crate) fn remove(&self) {
+        for path in self.paths() {
+            // A file that appears meanwhile is left to the next attempt, when this is dropped.
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
+
     /// The directories for a message.
     pub(crate) fn describe(&self) -> String {
         let paths: Vec<String> = self

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::{ExecutionPlan, collect};
@@ -14,10 +17,15 @@ use plimsoll_memory::{MemoryMode, Region, TaskMemory, UnifiedMemory};
 const MIB: usize = 1 << 20;
 
 fn session(memory: &str) -> Session {
+    session_with(memory, 2)
+}
+
+fn session_with(memory: &str, threads: usize) -> Session {
+    let master = format!("local[{threads}]");
     let mut conf = Conf::default();
     conf.set("spark.plimsoll.memory", memory, Origin::Code)
         .unwrap();
-    conf.set("spark.master", "local[2]", Origin::Code).unwrap();
+    conf.set("spark.master", &master, Origin::Code).unwrap();
     Session::new(conf, Machine::with_memory(64 << 30), Vec::new()).unwrap()
 }
 
@@ -116,6 +124,34 @@ async fn wait_until_free(session: &Session) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("{:?}", session.memory());
+}
+
+/// Wide rows, several threads, little memory: the merges of the sorts need theirs while the sorts of
+/// other threads are full.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sorts_on_several_threads_leave_each_others_merges_enough() {
+    for (memory, threads) in [("64m", 2), ("96m", 2), ("128m", 2), ("64m", 8)] {
+        let session = session_with(memory, threads);
+        let sort = "SELECT repeat(CAST(value * 7919 % 999983 AS STRING), 25) AS s, value FROM range(500000) ORDER BY s, value";
+        let mut sorted = session.sql(sort).await.unwrap().rows.unwrap();
+        let (mut count, mut last) = (0, String::new());
+        while let Some(batch) = sorted
+            .try_next()
+            .await
+            .unwrap_or_else(|error| panic!("{memory}, {threads}: {error}"))
+        {
+            let strings = cast(batch.column(0), &DataType::Utf8).unwrap();
+            for text in strings.as_string::<i32>().iter().flatten() {
+                assert!(last.as_str() <= text);
+                last.clear();
+                last.push_str(text);
+            }
+            count += batch.num_rows();
+        }
+        assert_eq!(count, 500_000);
+        let history = session.history();
+        assert!(history.records().next_back().unwrap().spilled_bytes > 10 << 20);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

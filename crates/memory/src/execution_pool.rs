@@ -58,9 +58,11 @@ impl ExecutionPool {
         self.held.entry(task).or_insert(0);
     }
 
-    /// The most that `task` may hold when the pool can grow to `reachable` bytes: 1/N of that.
-    pub(crate) fn cap_per_task(&self, reachable: u64) -> u64 {
-        reachable / self.held.len().max(1) as u64
+    /// The most that `task` may hold when the pool can grow to `reachable` bytes: 1/N of that, with
+    /// the task itself among the N whether it has begun or not.
+    pub(crate) fn cap_for(&self, task: TaskId, reachable: u64) -> u64 {
+        let tasks = self.held.len() + usize::from(!self.held.contains_key(&task));
+        reachable / tasks as u64
     }
 
     /// Grants `task` up to `bytes`, with the pool already grown as far as this request may grow it.
@@ -69,7 +71,7 @@ impl ExecutionPool {
         let held = self.held_by(task);
         let floor = self.size / (2 * tasks);
         let granted = bytes
-            .min(self.cap_per_task(reachable).saturating_sub(held))
+            .min(self.cap_for(task, reachable).saturating_sub(held))
             .min(self.free());
         if granted < bytes && held + granted < floor {
             return Acquired::MustWait;

@@ -40,7 +40,7 @@ pub struct TaskUsage {
     /// The most bytes ever held beyond what execution memory had to give: growth that an operator
     /// did not ask for but announced, and the floor of consumers that could not be served.
     pub peak_overdraft: u64,
-    /// Who held what when the task was at its peak, largest first.
+    /// Who held what when the task was at its peak (or within a 64th of it), largest first.
     pub holders_at_peak: Vec<Holder>,
     /// Requests that were refused, by consumer, most often refused first.
     pub refusals: Vec<Refusal>,
@@ -96,7 +96,9 @@ impl Ledger {
     }
 
     pub(crate) fn credit(&mut self, consumer: usize, bytes: u64) {
-        let Some(account) = self.accounts.get_mut(&consumer) else {
+        let account = self.accounts.get_mut(&consumer);
+        debug_assert!(account.is_some(), "consumers register before they grow");
+        let Some(account) = account else {
             return;
         };
         account.held += bytes;
@@ -131,6 +133,14 @@ impl Ledger {
         self.others_that_spill(Some(consumer))
             .map(|account| share.saturating_sub(account.held))
             .sum()
+    }
+
+    /// What consumers that cannot spill hold, if there are any.
+    pub(crate) fn held_without_spilling(&self) -> Option<u64> {
+        let cannot_spill = self.accounts.values().filter(|account| !account.can_spill);
+        cannot_spill
+            .map(|account| account.held)
+            .reduce(|a, b| a + b)
     }
 
     fn others_that_spill(&self, consumer: Option<usize>) -> impl Iterator<Item = &Account> {

@@ -26,10 +26,12 @@ const MODES: [MemoryMode; 2] = [MemoryMode::OnHeap, MemoryMode::OffHeap];
 /// 1. Up to [a floor](Self::FLOOR) any request is granted, from an overdraft if it must be. Stock
 ///    operators fail for good when refused while they hold nothing: an external sort right after
 ///    it spilled, an aggregate without groups, the reserve for a merge. The overdraft is at most
-///    the floor for each consumer, is counted, and is the first to be repaid.
+///    the floor for each consumer and a quarter of the region in all, is counted, and is the first
+///    to be repaid.
 /// 2. Above it, a consumer that can spill leaves free what the other spilling consumers that have
-///    begun lack of `limit / 2n` each, and is refused while there is an overdraft, so that whoever
-///    holds more than the floor spills and makes room.
+///    begun lack of half an equal share each, and what those that cannot spill (the merge of a sort)
+///    lack of a quarter of all; it is refused while there is an overdraft, so that whoever holds
+///    more than the floor spills and makes room.
 /// 3. A consumer that cannot spill (the build side of a hash join) would fail if refused: it takes
 ///    all that is free.
 ///
@@ -45,6 +47,7 @@ pub struct TaskMemory {
     task: TaskId,
     quantum: u64,
     floor: u64,
+    most_overdraft: u64,
     state: Mutex<State>,
 }
 
@@ -91,6 +94,7 @@ impl TaskMemory {
             task: TaskId::next(),
             quantum: Self::QUANTUM.min(size / 256),
             floor: Self::FLOOR.min(size / 64),
+            most_overdraft: size / 4,
             state: Mutex::new(State::default()),
         })
     }
@@ -116,7 +120,8 @@ impl TaskMemory {
     /// Sees to it that `bytes` more may be held, from the slack or from the manager, and says
     /// whether they may.
     fn obtain(&self, state: &mut State, bytes: u64) -> bool {
-        let missing = (state.ledger.held + bytes).saturating_sub(state.obtained);
+        let wanted = state.ledger.held.saturating_add(bytes);
+        let missing = wanted.saturating_sub(state.obtained);
         if missing == 0 {
             return true;
         }
@@ -130,7 +135,7 @@ impl TaskMemory {
                 Acquired::MustWait => {}
             }
         }
-        state.ledger.held + bytes <= state.obtained
+        wanted <= state.obtained
     }
 
     /// Gives the manager back what is not held, but for `keep` bytes.
@@ -146,14 +151,19 @@ impl TaskMemory {
     }
 
     /// Whether a spilling consumer that takes `bytes` more leaves the others what they lack of their
-    /// share.
+    /// share, and those that cannot spill what they lack of a quarter.
     fn leaves_enough(&self, state: &State, consumer: usize, bytes: u64) -> bool {
-        let after = state.ledger.held_by(consumer) + bytes;
+        let after = state.ledger.held_by(consumer).saturating_add(bytes);
         let limit = self.limit();
+        let kept = match state.ledger.held_without_spilling() {
+            Some(held) => (limit / 4).saturating_sub(held),
+            None => 0,
+        };
         let sharers = state.ledger.spilling_consumers().max(1);
         let share = limit / (2 * sharers);
         let lacked = state.ledger.lacked_by_others(consumer, share);
-        after <= share || state.ledger.held + bytes + lacked <= limit
+        let total = state.ledger.held.saturating_add(bytes);
+        after <= share || total.saturating_add(lacked + kept) <= limit
     }
 
     fn may_grow(&self, state: &mut State, consumer: &MemoryConsumer, bytes: u64) -> bool {
@@ -161,12 +171,12 @@ impl TaskMemory {
         if bytes <= state.slack() {
             return true;
         }
-        if state.ledger.held_by(consumer.id()) + bytes <= self.floor {
-            self.obtain(state, bytes);
-            return true;
-        }
         // Others may have given back what an overdraft was for.
         let is_covered = self.obtain(state, 0);
+        if state.ledger.held_by(consumer.id()).saturating_add(bytes) <= self.floor {
+            let overdraft = state.overdraft().saturating_add(bytes);
+            return self.obtain(state, bytes) || overdraft <= self.most_overdraft;
+        }
         if consumer.can_spill() && !(is_covered && self.leaves_enough(state, consumer.id(), bytes))
         {
             return false;

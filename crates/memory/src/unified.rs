@@ -265,7 +265,7 @@ impl UnifiedRegion {
         let obtainable = self
             .execution_reachable()
             .saturating_sub(self.execution.used());
-        let cap = self.execution.cap_per_task(self.execution_reachable());
+        let cap = self.execution.cap_for(task, self.execution_reachable());
         (held + obtainable).min(cap).max(held)
     }
 

@@ -55,9 +55,40 @@ fn busy_consumers_leave_each_other_half_an_equal_share() {
     let taken = grow_until_refused(&first);
     assert!(
         (190..=192).contains(&taken),
-        "256 less a quarter for the second: {taken}"
+        "256 less 64 for the second: {taken}"
     );
     assert!(grow_until_refused(&second) >= 62);
+}
+
+#[test]
+fn consumers_that_spill_leave_a_quarter_for_those_that_cannot() {
+    let (_task, pool) = task(&manager(256));
+    let merge = MemoryConsumer::new("ExternalSorterMerge[0]").register(&pool);
+    let sorter = spilling(&pool, "ExternalSorter[0]");
+    let taken = grow_until_refused(&sorter);
+    assert!((190..=192).contains(&taken), "{taken}");
+    assert_eq!(grow_until_refused(&merge), 256 - taken);
+}
+
+#[test]
+fn a_request_beyond_all_numbers_is_refused() {
+    let (task, pool) = task(&manager(256));
+    let sorter = spilling(&pool, "Sorter");
+    sorter.try_grow(MIB).unwrap();
+    assert!(sorter.try_grow(usize::MAX / 2).is_err());
+    let build = MemoryConsumer::new("HashJoinInput").register(&pool);
+    assert!(build.try_grow(usize::MAX).is_err());
+    assert_eq!(task.usage().held, MIB as u64);
+}
+
+#[test]
+fn a_task_that_has_not_begun_counts_itself_among_those_that_share() {
+    let manager = manager(256);
+    let (_first, pool) = task(&manager);
+    let older = spilling(&pool, "Older");
+    older.try_grow(MIB).unwrap();
+    let (second, _pool) = task(&manager);
+    assert_eq!(second.limit(), (128 * MIB) as u64);
 }
 
 #[test]

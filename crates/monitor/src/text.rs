@@ -102,7 +102,7 @@ fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
     if let Some(reason) = &query.plan_given_up {
         writeln!(
             f,
-            "  planned anew with operators that spill, after: {reason}"
+            "  planned anew with operators that need less memory, after: {reason}"
         )?;
     }
     for spill in &query.spills {
