@@ -85,6 +85,7 @@ async fn a_query_spills_less_than_with_datafusions_fair_pool() {
     let fair = spilled_with(Arc::new(FairSpillPool::new(MEMORY))).await;
     let manager = UnifiedMemory::new(Region::new(MEMORY as u64, 0), Region::EMPTY);
     let ours = spilled_with(TaskMemory::new(manager)).await;
+    println!("{ours} bytes spilled with TaskMemory, {fair} with FairSpillPool");
     assert!(fair > 0, "the query is large enough");
     assert!(
         ours < fair / 2,
