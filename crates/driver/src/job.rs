@@ -5,12 +5,13 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use plimsoll_exec::SortInPlaceOfTopK;
@@ -78,7 +79,8 @@ impl Job {
     /// Plans the query and starts it on threads of the runtime: whoever reads the rows is not held
     /// up by it and can stop it by dropping them.
     pub(crate) async fn start(self) -> Result<SendableRecordBatchStream> {
-        let first = self.stream(Plan::Fast).await?;
+        let (plan, context) = self.plan(Plan::Fast).await?;
+        let first = execute_stream(plan, context)?;
         let mut rows = RecordBatchReceiverStream::builder(first.schema(), BATCHES_AHEAD);
         let to = rows.tx();
         rows.spawn(async move {
@@ -124,11 +126,11 @@ impl Job {
         self.until_free().await;
         let mut next = failed.next();
         while let Some(plan) = next {
-            let stream = self.stream(plan).await?;
+            let (physical, context) = self.plan(plan).await?;
             // On one thread the same operators have more memory each.
             if plan == Plan::OneThread || self.query.shape() != shape {
                 warn!("planned anew {}: {reason}", plan.describe());
-                return Ok((plan, stream));
+                return Ok((plan, execute_stream(physical, context)?));
             }
             next = plan.next();
         }
@@ -145,11 +147,12 @@ impl Job {
         }
     }
 
-    async fn stream(&self, plan: Plan) -> Result<SendableRecordBatchStream> {
+    /// The physical plan, and what it runs in. Nothing runs before [`execute_stream`].
+    async fn plan(&self, plan: Plan) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
         let state = self.state_for(plan)?;
         let physical = state.create_physical_plan(&self.logical).await?;
         self.query.planned(Arc::clone(&physical));
-        execute_stream(physical, state.task_ctx())
+        Ok((physical, state.task_ctx()))
     }
 
     /// The session's state with a runtime of its own for this query: its memory, its spill files.
