@@ -2,8 +2,8 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -35,6 +35,9 @@ struct Options {
     /// The plimsoll binary [default: the one beside this one]
     #[arg(long, value_name = "PATH")]
     plimsoll: Option<PathBuf>,
+    /// Run a PySpark script instead, bench/pyspark/demo.py, with the Python that PYSPARK_PYTHON names
+    #[arg(long, conflicts_with_all = ["queries", "memory", "timeout"])]
+    pyspark: bool,
     /// Seconds after which a query is stopped
     #[arg(long, default_value_t = 600, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
@@ -68,6 +71,9 @@ fn run(options: Options) -> Result<ExitCode> {
         fs::canonicalize(&binary).with_context(|| format!("cannot find {}", binary.display()))?;
     let tables = options.data.unwrap_or_else(|| paths::data(options.scale));
     tpch::ensure(&tables, options.scale)?;
+    if options.pyspark {
+        return run_script(&binary, &tables);
+    }
 
     let output = paths::target().join("demo");
     fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
@@ -108,6 +114,19 @@ fn run(options: Options) -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Runs the PySpark script on the tables, and ends as it does.
+fn run_script(binary: &Path, tables: &Path) -> Result<ExitCode> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("pyspark/demo.py");
+    // The script's Ctrl-C is for the command: this program ends after it.
+    let status = Command::new(binary)
+        .args(["run", "--report", "text", "--tables"])
+        .args([tables, &script])
+        .status()
+        .with_context(|| format!("cannot run {}", binary.display()))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
 }
 
 /// Runs the queries one after the other, up to the one in which the user asked to stop.

@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -12,7 +13,7 @@ const STYLES: Styles = Styles::styled()
 
 /// A data engine that keeps to its memory limit.
 ///
-/// Runs SQL inside Apache Spark's memory model, under Spark's own setting names.
+/// Runs SQL and PySpark inside Apache Spark's memory model, under Spark's own setting names.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, styles = STYLES, max_term_width = 100)]
 pub struct Cli {
@@ -25,9 +26,12 @@ pub enum Command {
     /// Run SQL: a query, a file of statements, or a prompt
     #[command(after_help = SQL_EXAMPLES)]
     Sql(SqlArgs),
-    /// Run a SQL file as a job; options come before the file, as with spark-submit
+    /// Run a PySpark script or a SQL file as a job; options come before the file, as with spark-submit
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Serve Spark Connect, for PySpark clients
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
     /// Show how driver and executor memory are laid out for these settings
     #[command(after_help = MEMORY_EXAMPLES)]
     Memory(MemoryArgs),
@@ -51,8 +55,17 @@ Examples:
 
 const RUN_EXAMPLES: &str = "\
 Examples:
+  plimsoll run --driver-memory 4g job.py 2026-01-01       sys.argv[1] in job.py is 2026-01-01
   plimsoll run --executor-memory 4g --conf spark.memory.storageFraction=0.2 job.sql
   plimsoll run --tables data job.sql 2026-01-01           ${1} in job.sql is 2026-01-01";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  plimsoll serve --memory 4g
+  plimsoll serve --listen 0.0.0.0:15002 --token \"$SECRET\" --tables data
+
+In Python:
+  SparkSession.builder.remote(\"sc://localhost:15002\").getOrCreate()";
 
 const MEMORY_EXAMPLES: &str = "\
 Examples:
@@ -95,9 +108,32 @@ pub struct RunArgs {
     pub report: Report,
     #[command(flatten)]
     pub settings: SettingArgs,
-    /// The SQL file, and the arguments that ${1}, ${2}, … stand for in it
-    #[arg(required = true, trailing_var_arg = true, value_names = ["FILE.sql", "ARGS"])]
+    /// The script, and its arguments: sys.argv in Python, ${1}, ${2}, … in SQL
+    #[arg(required = true, trailing_var_arg = true, value_names = ["FILE", "ARGS"])]
     pub job: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen; beyond this machine only with --token
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:15002")]
+    pub listen: SocketAddr,
+    /// What clients must send to be let in (sc://host:port/;token=…)
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "PLIMSOLL_SERVE_TOKEN",
+        hide_env_values = true
+    )]
+    pub token: Option<String>,
+    /// Register each Parquet, CSV or JSON file, or folder of files, in DIR under its name
+    #[arg(long, value_name = "DIR")]
+    pub tables: Option<PathBuf>,
+    /// End with a report of who held what, on stderr
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub report: Report,
+    #[command(flatten)]
+    pub settings: SettingArgs,
 }
 
 #[derive(Debug, Args)]

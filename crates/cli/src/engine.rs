@@ -9,7 +9,7 @@ use plimsoll_conf::settings::{LogLevel, Master};
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Settings};
 use plimsoll_driver::Session;
 use plimsoll_monitor::Report;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{self, SettingArgs};
@@ -39,11 +39,11 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts a session with the settings of these options, and registers its tables.
+    /// Opens a session with the settings of these options, and registers its tables.
     pub fn start(
         options: &SettingArgs,
         tables: Option<&Path>,
-        arguments: Vec<String>,
+        open: impl FnOnce(Conf, Machine) -> Result<Session, plimsoll_driver::Error>,
     ) -> Result<Self, Failure> {
         let machine = Machine::detect()?;
         let conf = settings::conf(options)?;
@@ -60,7 +60,7 @@ impl Engine {
             Interrupts::listen()
                 .map_err(|error| Failure::system("cannot listen for signals", &error))?
         };
-        let session = Arc::new(Session::new(conf, machine, arguments)?);
+        let session = Arc::new(open(conf, machine)?);
         let mut engine = Self {
             session,
             workers,
@@ -77,6 +77,19 @@ impl Engine {
 
     pub fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// Where queries run.
+    pub fn workers(&self) -> Handle {
+        self.workers.handle().clone()
+    }
+
+    /// Does something on this thread, apart from the workers, that heeds signals by itself.
+    pub fn control<'a, T, F>(&'a mut self, work: impl FnOnce(&'a mut Interrupts) -> F) -> T
+    where
+        F: Future<Output = T>,
+    {
+        self.control.block_on(work(&mut self.interrupts))
     }
 
     /// Does `work` on the workers and `then` on this thread, unless a signal comes first.

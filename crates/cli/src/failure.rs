@@ -15,6 +15,8 @@ pub enum Failure {
     Error(String),
     /// A signal; nothing to tell.
     Interrupted(Interrupt),
+    /// The script ended so, and has told why.
+    Script(u8),
     /// Whoever read stdout has gone, and has what they wanted.
     ReaderGone,
 }
@@ -25,6 +27,7 @@ impl Failure {
         match self {
             Failure::Error(_) => 1,
             Failure::Interrupted(interrupt) => interrupt.exit_status(),
+            Failure::Script(status) => *status,
             Failure::ReaderGone => 0,
         }
     }

@@ -43,6 +43,16 @@ impl Interrupts {
         })
     }
 
+    /// The next signal.
+    pub async fn next(&mut self) -> Interrupt {
+        tokio::select! {
+            biased;
+            Some(()) = self.interrupt.recv() => Interrupt::Interrupted,
+            Some(()) = self.terminate.recv() => Interrupt::Terminated,
+            Some(()) = self.hang_up.recv() => Interrupt::HungUp,
+        }
+    }
+
     /// Does `work`, or drops it half-way when a signal comes.
     ///
     /// # Errors
@@ -50,9 +60,7 @@ impl Interrupts {
     pub async fn unless<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Interrupt> {
         tokio::select! {
             biased;
-            Some(()) = self.interrupt.recv() => Err(Interrupt::Interrupted),
-            Some(()) = self.terminate.recv() => Err(Interrupt::Terminated),
-            Some(()) = self.hang_up.recv() => Err(Interrupt::HungUp),
+            interrupt = self.next() => Err(interrupt),
             done = work => Ok(done),
         }
     }

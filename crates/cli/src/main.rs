@@ -9,8 +9,10 @@ mod memory;
 mod output;
 mod progress;
 mod prompt;
+mod python;
 mod refused;
 mod script;
+mod serve;
 mod settings;
 mod tell;
 
@@ -59,6 +61,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Sql(args) => script::sql(args),
         Command::Run(args) => script::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Memory(args) => memory::show(args),
         Command::Conf(args) => list::show(args),
         Command::Completions { shell } => {

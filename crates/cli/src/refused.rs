@@ -25,7 +25,7 @@ fn instead(option: &str) -> Option<&'static str> {
         | "--driver-class-path"
         | "--driver-library-path"
         | "--driver-java-options" => {
-            "there is no JVM, so no classes or JVM options; name a SQL file"
+            "there is no JVM, so no classes or JVM options; name a PySpark script or a SQL file"
         }
         "--py-files" | "--files" | "--archives" => {
             "everything runs in this process, which reads files where they are; leave it out"

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use plimsoll_driver::{Rows, Statement, split};
+use plimsoll_driver::{Rows, Session, Statement, split};
 
 use crate::args::{Output, RunArgs, SqlArgs};
 use crate::engine::Engine;
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::output::printer;
 use crate::progress::ProgressLine;
 use crate::prompt;
+use crate::python;
 use crate::tell::tell;
 
 /// `plimsoll sql`.
@@ -28,7 +29,11 @@ pub fn sql(args: &SqlArgs) -> Result<(), Failure> {
         }
         (None, None) => None,
     };
-    let mut engine = Engine::start(&args.settings, args.io.tables.as_deref(), Vec::new())?;
+    let mut engine = Engine::start(
+        &args.settings,
+        args.io.tables.as_deref(),
+        |conf, machine| Session::new(conf, machine, Vec::new()),
+    )?;
     let output = output(args.io.output);
     let outcome = match script {
         Some(script) => run_all(&mut engine, &script, output),
@@ -43,22 +48,23 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let (file, arguments) = args
         .job
         .split_first()
-        .ok_or_else(|| Failure::Error("run needs a SQL file: plimsoll run job.sql".to_owned()))?;
+        .ok_or_else(|| Failure::Error("run needs a script: plimsoll run job.py".to_owned()))?;
     let file = Path::new(file);
-    if file
-        .extension()
-        .is_some_and(|ending| ending == "py" || ending == "jar")
-    {
-        return Err(Failure::Error(format!(
-            "{} is not a SQL file: Python and JVM jobs cannot be run yet, only SQL (plimsoll run job.sql)",
-            file.display()
-        )));
+    match file.extension().and_then(|ending| ending.to_str()) {
+        Some("py") => return python::run(args, &args.job),
+        Some("jar") => {
+            return Err(Failure::Error(format!(
+                "{} cannot be run: there is no JVM. A job is a PySpark script (job.py) or a file of SQL (job.sql)",
+                file.display()
+            )));
+        }
+        _ => {}
     }
     let script = read(file)?;
     let mut engine = Engine::start(
         &args.settings,
         args.io.tables.as_deref(),
-        arguments.to_vec(),
+        |conf, machine| Session::new(conf, machine, arguments.to_vec()),
     )?;
     let outcome = run_all(&mut engine, &script, output(args.io.output));
     engine.end(args.report);

@@ -86,7 +86,7 @@ fn assert_error(output: &Output, words: &[&str]) {
 }
 
 /// Sorts far more than its memory: some 2 GB of rows through 90 MiB.
-const LARGE_SORT: &str = "SELECT count(*) FROM (SELECT value, repeat('x', 100) AS s FROM range(20000000) ORDER BY value % 1000, s LIMIT 19999999)";
+const LARGE_SORT: &str = "SELECT count(*) FROM (SELECT id, repeat('x', 100) AS s FROM range(20000000) ORDER BY id % 1000, s LIMIT 19999999)";
 
 #[test]
 fn rows_go_to_stdout_in_each_format_and_nothing_else() {
@@ -215,7 +215,7 @@ fn bad_input_ends_with_words_and_status_1() {
             &["sql", "--master", "local[1000000]", "-e", "SELECT 1"],
             &["1000000 threads", "1024"],
         ),
-        (&["run", "job.py"], &["job.py is not a SQL file"]),
+        (&["run", "job.jar"], &["job.jar cannot be run", "no JVM"]),
         (
             &["sql", "-e", "SELECT * FROM range(10"],
             &["line 1, column 23"],
@@ -300,8 +300,7 @@ fn run_with_spill_on(place: &Workplace, mount: &str, arguments: &[&str]) -> Opti
 #[test]
 fn a_full_spill_directory_is_named_with_what_to_do_and_left_empty() {
     let place = Workplace::new();
-    let sort =
-        "SELECT value, repeat(CAST(value AS STRING), 20) AS s FROM range(1000000) ORDER BY s";
+    let sort = "SELECT id, repeat(CAST(id AS STRING), 20) AS s FROM range(1000000) ORDER BY s";
     let arguments = ["sql", "--memory", "64m", "-e", sort];
     let Some(run) = run_with_spill_on(&place, "size=4m", &arguments) else {
         return;
@@ -327,7 +326,7 @@ fn a_read_only_spill_directory_is_an_error_before_anything_runs() {
 #[test]
 fn what_does_not_fit_spills_is_reported_and_leaves_nothing_behind() {
     let place = Workplace::new();
-    let query = "SELECT count(*) FROM (SELECT value, repeat('x', 100) AS s FROM range(1000000) ORDER BY value % 1000, s LIMIT 999999)";
+    let query = "SELECT count(*) FROM (SELECT id, repeat('x', 100) AS s FROM range(1000000) ORDER BY id % 1000, s LIMIT 999999)";
     let run = place.run(&[
         "sql", "--memory", "64m", "--master", "local[2]", "--report", "json", "-e", query,
     ]);
@@ -438,7 +437,7 @@ fn a_reader_that_has_enough_is_no_error() {
     use std::io::{BufRead, BufReader};
 
     let place = Workplace::new();
-    let mut command = place.command(&["sql", "-e", "SELECT value FROM range(100000000)"]);
+    let mut command = place.command(&["sql", "-e", "SELECT id FROM range(100000000)"]);
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -514,14 +513,14 @@ fn settings_are_listed_with_where_they_came_from() {
         "{executor}"
     );
     let all = stdout(&place.run(&["conf", "--all"]));
-    assert!(all.contains("spark.driver.maxResultSize") && all.contains("not yet"));
+    assert!(all.contains("spark.sql.shuffle.partitions") && all.contains("not yet"));
 }
 
 #[test]
 fn shells_are_given_completions_and_help_has_examples() {
     let place = Workplace::new();
     assert!(stdout(&place.run(&["completions", "bash"])).contains("--executor-memory"));
-    for command in ["sql", "run", "memory", "conf"] {
+    for command in ["sql", "run", "serve", "memory", "conf"] {
         assert!(
             stdout(&place.run(&[command, "--help"])).contains("Examples:"),
             "{command}"

@@ -2,6 +2,7 @@
 
 mod error;
 
+use crate::known::{Class, classify};
 use crate::origin::{Origin, Setting};
 use crate::property::{DefaultValue, Effect, Property, properties, property};
 use crate::warning::Warning;
@@ -100,6 +101,27 @@ impl Conf {
     /// Takes back all that `SET` did: `RESET`.
     pub fn unset_all(&mut self) {
         self.live.clear();
+    }
+
+    /// Whether `SET` can change `key`: Spark's `RuntimeConfig.isModifiable`, which is false for keys that nobody knows.
+    pub fn is_modifiable(&self, key: &str) -> bool {
+        match classify(key) {
+            Class::Known(property) => matches!(property.effect, Effect::Live | Effect::NotYet),
+            Class::SparkElsewhere { family } => family == "spark.sql",
+            Class::Free | Class::Unknown { .. } => false,
+        }
+    }
+
+    /// Takes over what `from` has for `keys`: for sessions that share one memory.
+    pub fn adopt(&mut self, from: &Conf, keys: impl Iterator<Item = &'static str>) {
+        for key in keys {
+            for (mine, theirs) in [(&mut self.start, &from.start), (&mut self.live, &from.live)] {
+                match theirs.get(key) {
+                    Some(setting) => mine.insert(key.to_owned(), setting.clone()),
+                    None => mine.remove(key),
+                };
+            }
+        }
     }
 
     /// What somebody set, by key: key, value, and where it came from.

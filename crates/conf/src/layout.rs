@@ -114,6 +114,15 @@ pub struct ContainerRequests {
 }
 
 impl MemoryLayout {
+    /// The line that these settings ask for, in bytes, whether the machine or the container has it or not.
+    ///
+    /// # Errors
+    /// [`LayoutError`] for settings that make no line.
+    pub fn unbounded_line(settings: &Settings, machine: &Machine) -> Result<u64, LayoutError> {
+        let pools = Pools::of(&settings.memory, machine)?;
+        Ok(line(&pools, &off_heap(&settings.memory)).bytes)
+    }
+
     /// Lays memory out for these settings on this machine.
     ///
     /// # Errors

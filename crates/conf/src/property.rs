@@ -17,6 +17,11 @@ pub use memory::*;
 pub use sql::*;
 use std::fmt;
 
+/// The keys of the properties that make the line and divide it: of the engine, and not of one session.
+pub fn memory_keys() -> impl Iterator<Item = &'static str> + Clone {
+    memory::TABLE.iter().map(|property| property.key)
+}
+
 /// When a property has its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::error::Error;
+use crate::error::{Error, SqlError};
 use crate::format::FileFormat;
 use crate::statement::{Statement, Word, words};
 
@@ -62,10 +62,25 @@ impl Command {
             "SHOW" => parser.show(),
             "DESCRIBE" | "DESC" => parser.describe(),
             "SELECT" | "WITH" | "VALUES" | "EXPLAIN" | "FROM" | "TABLE" | "" => Ok(Command::Query),
-            other => Err(Error::NotSupported(not_there(other))),
+            other if STATEMENTS.contains(&other) => Err(Error::NotSupported(not_there(other))),
+            other => Err(Error::Sql(SqlError::new(
+                format!("Expected: a statement, found: {other}. {THERE_ARE}"),
+                None,
+                statement.text(),
+            ))),
         }
     }
 }
+
+/// The first words of Spark's other statements.
+const STATEMENTS: [&str; 30] = [
+    "ADD", "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COMMENT", "COPY", "DECLARE",
+    "DELETE", "DFS", "EXECUTE", "EXPORT", "GRANT", "IMPORT", "INSERT", "LIST", "LOAD", "LOCK",
+    "MERGE", "MSCK", "REDUCE", "REFRESH", "REPAIR", "REPLACE", "TRUNCATE", "UNCACHE", "UPDATE",
+    "USE",
+];
+
+const THERE_ARE: &str = "There are SELECT, WITH, VALUES, EXPLAIN, CREATE TEMPORARY VIEW, DROP VIEW, SHOW TABLES, DESCRIBE, SET and RESET";
 
 fn not_there(first_word: &str) -> String {
     let instead = match first_word {
@@ -75,9 +90,7 @@ fn not_there(first_word: &str) -> String {
         "INSERT" | "COPY" => {
             "Writing is not there yet: use --output csv or --output json and redirect stdout"
         }
-        _ => {
-            "There are SELECT, WITH, VALUES, EXPLAIN, CREATE TEMPORARY VIEW, DROP VIEW, SHOW TABLES, DESCRIBE, SET and RESET"
-        }
+        _ => THERE_ARE,
     };
     format!("{first_word} is not supported. {instead}")
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::dialect::NarrowLiterals;
 use crate::division::SparkDivision;
 use datafusion::common::config::Dialect;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionConfig;
 use datafusion_spark::SessionStateBuilderSpark;
 use plimsoll_conf::Settings;
@@ -26,10 +28,13 @@ pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionS
         .with_spark_features()
         .with_physical_optimizer_rule(Arc::new(OneProbeForSpillingNestedLoops));
     // First, because the first planner that plans an expression ends the search.
-    builder
-        .expr_planners()
-        .get_or_insert_with(Vec::new)
-        .insert(0, Arc::new(SparkDivision));
+    builder.expr_planners().get_or_insert_with(Vec::new).splice(
+        0..0,
+        [
+            Arc::new(NarrowLiterals) as Arc<dyn ExprPlanner>,
+            Arc::new(SparkDivision),
+        ],
+    );
     builder.build()
 }
 

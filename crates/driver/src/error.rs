@@ -4,6 +4,8 @@ use std::io;
 use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 
+use crate::format::FileFormat;
+use crate::sql_error::SqlErrorKind;
 use crate::statement::Statement;
 
 /// Why a statement, or a session, could not do what it was asked.
@@ -26,6 +28,24 @@ pub enum Error {
     /// A file or directory that cannot be read as the table it should be.
     #[error("{0}")]
     Table(String),
+    /// There is nothing at a path that was to be read: Spark's `PATH_NOT_FOUND`.
+    #[error("there is no file or directory at {0}: check the path")]
+    PathNotFound(String),
+    /// There is something at a path that was to be written to: Spark's `PATH_ALREADY_EXISTS`.
+    #[error(
+        "there is something at {0} already: choose the mode append or overwrite, or another path"
+    )]
+    PathExists(String),
+    /// Files of this format, of which there are none, were to tell their columns: Spark's
+    /// `UNABLE_TO_INFER_SCHEMA`.
+    #[error("there is no {0} file to tell the columns: check the path, or give a schema")]
+    NoSchema(FileFormat),
+    /// Two columns have one name, whatever the case: Spark's `COLUMN_ALREADY_EXISTS`.
+    #[error("the column `{0}` already exists: choose another name for one of the two")]
+    ColumnExists(String),
+    /// An option of a data source that has no such value.
+    #[error("{0}")]
+    Option(String),
     /// An operator that cannot spill was refused execution memory.
     #[error("{0}")]
     OutOfExecutionMemory(String),
@@ -57,6 +77,8 @@ pub struct Place {
 /// What is wrong with a SQL text, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlError {
+    /// What kind of error it is.
+    pub kind: SqlErrorKind,
     /// What is wrong.
     pub message: String,
     /// Where, if it is known.
@@ -66,15 +88,23 @@ pub struct SqlError {
 }
 
 impl SqlError {
+    /// An error in the syntax of `script`.
     pub(crate) fn new(message: String, place: Option<Place>, script: &str) -> Self {
         let source_line = place
             .and_then(|place| script.lines().nth(place.line as usize - 1))
             .map(str::to_owned);
         Self {
+            kind: SqlErrorKind::Syntax,
             message,
             place,
             source_line,
         }
+    }
+
+    /// The same as an error of the planner's.
+    fn of_kind(mut self, error: &DataFusionError) -> Self {
+        self.kind = SqlErrorKind::of(error);
+        self
     }
 }
 
@@ -120,13 +150,23 @@ impl Error {
                 .chain(helps)
                 .collect::<Vec<_>>()
                 .join("; ");
-            return Error::Sql(SqlError::new(message, place, script));
+            return Error::Sql(SqlError::new(message, place, script).of_kind(&error));
         }
         match error.find_root() {
             DataFusionError::NotImplemented(what) => Error::NotSupported(format!(
                 "this is not supported: {what}. The guide lists what is (docs/sql.md)"
             )),
-            _ => Error::Sql(SqlError::new(plain(&error), None, script)),
+            _ => Error::Sql(SqlError::new(plain(&error), None, script).of_kind(&error)),
+        }
+    }
+
+    /// The error of a plan that nobody wrote as SQL.
+    pub(crate) fn planning_of(error: DataFusionError) -> Self {
+        match error.find_root() {
+            DataFusionError::NotImplemented(what) => {
+                Error::NotSupported(format!("this is not supported: {what}"))
+            }
+            _ => Error::Sql(SqlError::new(plain(&error), None, "").of_kind(&error)),
         }
     }
 

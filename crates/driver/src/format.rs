@@ -1,31 +1,26 @@
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::datasource::file_format::FileFormat as Reader;
-use datafusion::datasource::file_format::csv::CsvFormat;
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
-use datafusion::datasource::file_format::json::JsonFormat;
-use datafusion::datasource::file_format::parquet::ParquetFormat;
-use datafusion::datasource::listing::ListingTableConfig;
-
-use crate::error::Error;
 
 /// The file formats that can be read as tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
     /// Apache Parquet.
     Parquet,
-    /// Comma-separated values, RFC 4180.
+    /// Comma-separated values.
     Csv,
     /// JSON lines: one object a line.
     Json,
+    /// Lines of text, each a row of one column.
+    Text,
 }
 
 impl FileFormat {
     /// All formats, by the names Spark has for them.
-    pub const ALL: [FileFormat; 3] = [FileFormat::Parquet, FileFormat::Csv, FileFormat::Json];
+    pub const ALL: [FileFormat; 4] = [
+        FileFormat::Parquet,
+        FileFormat::Csv,
+        FileFormat::Json,
+        FileFormat::Text,
+    ];
 
     /// Spark's name of the format, as in `USING parquet`.
     pub fn name(self) -> &'static str {
@@ -33,6 +28,7 @@ impl FileFormat {
             FileFormat::Parquet => "parquet",
             FileFormat::Csv => "csv",
             FileFormat::Json => "json",
+            FileFormat::Text => "text",
         }
     }
 
@@ -49,6 +45,8 @@ impl FileFormat {
             FileFormat::Parquet => &["parquet"],
             FileFormat::Csv => &["csv"],
             FileFormat::Json => &["json", "jsonl", "ndjson"],
+            // Any text is one, so that no ending tells it.
+            FileFormat::Text => &[],
         }
     }
 
@@ -72,166 +70,9 @@ impl fmt::Display for FileFormat {
             FileFormat::Parquet => "Parquet",
             FileFormat::Csv => "CSV",
             FileFormat::Json => "JSON",
+            FileFormat::Text => "text",
         })
     }
-}
-
-/// How text files are to be read, under the names of Spark's data source options.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReadOptions {
-    header: bool,
-    infer_schema: bool,
-    separator: u8,
-    quote: u8,
-    escape: Option<u8>,
-    comment: Option<u8>,
-    null_value: Option<String>,
-    multi_line: bool,
-}
-
-impl Default for ReadOptions {
-    /// Spark's defaults: no header, every column a string.
-    fn default() -> Self {
-        Self {
-            header: false,
-            infer_schema: false,
-            separator: b',',
-            quote: b'"',
-            escape: None,
-            comment: None,
-            null_value: None,
-            multi_line: false,
-        }
-    }
-}
-
-impl ReadOptions {
-    /// For files that nobody described, as under `--tables`: a header line, and types from the data.
-    pub(crate) fn self_describing() -> Self {
-        Self {
-            header: true,
-            infer_schema: true,
-            ..Self::default()
-        }
-    }
-
-    /// Reads the options of `USING … OPTIONS (…)`, whose keys are in lower case, without `path`.
-    ///
-    /// # Errors
-    /// If one is not an option of this format, or its value is not one.
-    pub(crate) fn parse(
-        format: FileFormat,
-        options: &BTreeMap<String, String>,
-    ) -> Result<Self, Error> {
-        let mut read = Self::default();
-        for (key, value) in options {
-            match (format, key.as_str()) {
-                (FileFormat::Csv, "header") => read.header = boolean(key, value)?,
-                (FileFormat::Csv, "inferschema") => read.infer_schema = boolean(key, value)?,
-                (FileFormat::Csv, "sep" | "delimiter") => read.separator = byte(key, value)?,
-                (FileFormat::Csv, "quote") => read.quote = byte(key, value)?,
-                (FileFormat::Csv, "escape") => read.escape = Some(byte(key, value)?),
-                (FileFormat::Csv, "comment") => read.comment = Some(byte(key, value)?),
-                (FileFormat::Csv, "nullvalue") => read.null_value = Some(value.clone()),
-                (FileFormat::Csv, "multiline") => read.multi_line = boolean(key, value)?,
-                _ => return Err(unknown_option(format, key)),
-            }
-        }
-        Ok(read)
-    }
-
-    pub(crate) fn reader(
-        &self,
-        format: FileFormat,
-        compression: FileCompressionType,
-    ) -> Arc<dyn Reader> {
-        match format {
-            FileFormat::Parquet => Arc::new(ParquetFormat::default()),
-            FileFormat::Json => {
-                Arc::new(JsonFormat::default().with_file_compression_type(compression))
-            }
-            FileFormat::Csv => {
-                let reader = CsvFormat::default()
-                    .with_has_header(self.header)
-                    .with_delimiter(self.separator)
-                    .with_quote(self.quote)
-                    .with_escape(self.escape)
-                    .with_comment(self.comment)
-                    .with_newlines_in_values(self.multi_line)
-                    .with_null_regex(self.null_value.as_deref().map(exactly))
-                    .with_file_compression_type(compression);
-                // Without types to be inferred only the number of columns is wanted.
-                Arc::new(match self.infer_schema {
-                    true => reader,
-                    false => reader.with_schema_infer_max_rec(1),
-                })
-            }
-        }
-    }
-
-    /// The schema of a CSV file as Spark has it: columns of a file without a header are `_c0`, `_c1`,
-    /// …, and all are strings unless types are to be inferred.
-    pub(crate) fn schema_as_in_spark(&self, config: ListingTableConfig) -> ListingTableConfig {
-        let Some(schema) = config.file_schema.clone() else {
-            return config;
-        };
-        let field = |(at, field): (usize, &Arc<Field>)| {
-            let name = match self.header {
-                true => field.name().clone(),
-                false => format!("_c{at}"),
-            };
-            let data_type = match self.infer_schema {
-                true => field.data_type().clone(),
-                false => DataType::Utf8,
-            };
-            Field::new(name, data_type, true)
-        };
-        let fields: Vec<Field> = schema.fields().iter().enumerate().map(field).collect();
-        config.with_schema(Arc::new(Schema::new(fields)))
-    }
-}
-
-fn unknown_option(format: FileFormat, key: &str) -> Error {
-    let known = match format {
-        FileFormat::Csv => {
-            "path, header, inferSchema, sep, quote, escape, comment, nullValue and multiLine"
-        }
-        FileFormat::Parquet | FileFormat::Json => "path",
-    };
-    Error::NotSupported(format!(
-        "{format} files are not read with an option {key}; there are {known}"
-    ))
-}
-
-fn boolean(key: &str, value: &str) -> Result<bool, Error> {
-    value
-        .to_lowercase()
-        .parse()
-        .map_err(|_| Error::Table(format!("the option {key} is true or false, not '{value}'")))
-}
-
-fn byte(key: &str, value: &str) -> Result<u8, Error> {
-    match value {
-        "\\t" => Ok(b'\t'),
-        _ => match value.as_bytes() {
-            [byte] => Ok(*byte),
-            _ => Err(Error::Table(format!(
-                "the option {key} is a single ASCII character (or \\t), not '{value}'"
-            ))),
-        },
-    }
-}
-
-/// A regular expression for exactly this text.
-fn exactly(text: &str) -> String {
-    let escaped: String = text
-        .chars()
-        .flat_map(|c| {
-            let escape = !c.is_alphanumeric() && c.is_ascii();
-            escape.then_some('\\').into_iter().chain(Some(c))
-        })
-        .collect();
-    format!("^{escaped}$")
 }
 
 #[cfg(test)]
@@ -247,17 +88,5 @@ mod tests {
         );
         assert_eq!(FileFormat::of_file_name("x.gz"), None);
         assert_eq!(FileFormat::of_file_name("a.csv/parquet"), None);
-    }
-
-    #[test]
-    fn an_option_that_is_not_there_is_named_with_those_that_are() {
-        let options = BTreeMap::from([("mergeschema".to_owned(), "true".to_owned())]);
-        let error = ReadOptions::parse(FileFormat::Parquet, &options).unwrap_err();
-        assert!(error.to_string().contains("mergeschema"), "{error}");
-    }
-
-    #[test]
-    fn a_null_value_is_meant_literally() {
-        assert_eq!(exactly("N/A."), r"^N\/A\.$");
     }
 }

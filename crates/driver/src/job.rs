@@ -149,8 +149,13 @@ impl Job {
 
     /// The physical plan, and what it runs in. Nothing runs before [`execute_stream`].
     async fn plan(&self, plan: Plan) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
-        let state = self.state_for(plan)?;
-        let physical = state.create_physical_plan(&self.logical).await?;
+        let mut state = self.state_for(plan)?;
+        let mut physical = state.create_physical_plan(&self.logical).await?;
+        if deals_rows_out(&physical) {
+            let options = state.config_mut().options_mut();
+            options.optimizer.enable_round_robin_repartition = false;
+            physical = state.create_physical_plan(&self.logical).await?;
+        }
         self.query.planned(Arc::clone(&physical));
         Ok((physical, state.task_ctx()))
     }
@@ -181,6 +186,34 @@ impl Job {
         }
         .build())
     }
+}
+
+/// Whether the plan deals the rows of one partition out to several and does nothing with them that needs
+/// it: no join, aggregate or sort. They would come back in another order than they have, and people who
+/// look at the first rows of a table expect its first rows.
+fn deals_rows_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut deals = false;
+    let mut next = Some(plan);
+    while let Some(node) = next {
+        let mut children = node.children().into_iter();
+        next = children.next();
+        if children.next().is_some() {
+            return false;
+        }
+        match node.name() {
+            "RepartitionExec" => deals = true,
+            "ProjectionExec"
+            | "FilterExec"
+            | "CoalescePartitionsExec"
+            | "CoalesceBatchesExec"
+            | "GlobalLimitExec"
+            | "LocalLimitExec"
+            | "UnnestExec"
+            | "CooperativeExec" => {}
+            _ => return deals && next.is_none(),
+        }
+    }
+    deals
 }
 
 /// Passes batches on until the last, or until nobody reads them any more.

@@ -8,8 +8,8 @@ use datafusion::execution::context::SessionContext;
 use datafusion::execution::session_state::SessionState;
 use parking_lot::RwLock;
 
-use crate::format::{FileFormat, ReadOptions};
-use crate::tables;
+use crate::format::FileFormat;
+use crate::source::{Source, open_source};
 
 /// The schema that makes ``SELECT * FROM parquet.`path` `` work: its tables are paths.
 pub(crate) struct PathTables {
@@ -59,7 +59,7 @@ impl SchemaProvider for PathTables {
             return Ok(None);
         };
         let state = state.read().clone();
-        tables::open(&state, path, self.format, &ReadOptions::default())
+        open_source(&state, &Source::of_path(self.format, path))
             .await
             .map(Some)
             .map_err(|error| DataFusionError::External(Box::new(error)))

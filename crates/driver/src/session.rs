@@ -1,3 +1,4 @@
+mod plans;
 mod views;
 
 use std::path::Path;
@@ -6,57 +7,67 @@ use std::sync::Arc;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
-use parking_lot::{Mutex, RwLock};
+use datafusion::logical_expr::LogicalPlan;
+use parking_lot::RwLock;
 use plimsoll_conf::settings::Master;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Origin, Settings, Warning};
-use plimsoll_memory::{MemoryMode, Meter, Region, TaskMemory, UnifiedMemory};
+use plimsoll_memory::{TaskMemory, UnifiedMemory};
 
 use crate::answers;
 use crate::command::Command;
+use crate::dialect;
 use crate::engine;
 use crate::error::Error;
-use crate::format::ReadOptions;
 use crate::history::History;
 use crate::job::Job;
 use crate::path_tables::PathTables;
-use crate::query::{Query, Rows, SharedHistory};
+use crate::query::{Query, Rows};
+use crate::range::Range;
 use crate::record::Status;
-use crate::spill::SpillDirectories;
+use crate::shared::{InForce, Shared};
+use crate::source::{Source, open_source};
 use crate::statement::{Statement, split};
 use crate::substitute::substitute;
 use crate::tables;
 
 /// A session: settings, tables, and the memory that its queries run in. Spark's `SparkSession` in
 /// local mode, where driver and executor are one process.
+///
+/// Sessions of one process that were opened from each other ([`Session::sibling`]) have tables and
+/// settings of their own and share the memory, with the settings that make it, and the history.
 pub struct Session {
     context: SessionContext,
-    machine: Machine,
-    memory: Arc<UnifiedMemory>,
+    shared: Arc<Shared>,
+    /// The settings that it started with, before the session changed any: those of its siblings.
+    start: Conf,
     in_force: RwLock<InForce>,
     arguments: Vec<String>,
-    meter: Meter,
-    history: SharedHistory,
-    /// Last, so that it outlives whatever may have files in it.
-    spill: SpillDirectories,
 }
 
-/// The settings, and what they come to.
-struct InForce {
-    conf: Conf,
-    settings: Settings,
-    layout: MemoryLayout,
+/// The database of the views that all sessions of a process see.
+pub(crate) const GLOBAL_VIEWS: &str = "global_temp";
+
+/// What a change of settings came to, for whoever made it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// The parts of memory that have another size now: old and new.
+    pub sizes: Vec<String>,
+    /// What is not as it was asked for: a value that had to be lowered, a setting without effect.
+    pub warnings: Vec<String>,
 }
 
-impl InForce {
-    fn new(conf: Conf, machine: &Machine) -> Result<Self, Error> {
-        let settings = conf.settings()?;
-        let layout = MemoryLayout::new(&settings, machine)?;
-        Ok(Self {
-            conf,
-            settings,
-            layout,
-        })
+impl Changed {
+    fn notices(self) -> Vec<String> {
+        self.sizes.into_iter().chain(self.warnings).collect()
     }
+}
+
+/// What a statement of SQL comes to, when its rows are not wanted at once.
+pub enum Planned {
+    /// A query that has not run.
+    Query(Box<LogicalPlan>),
+    /// A command that has.
+    Done(Answer),
 }
 
 /// The answer to a statement.
@@ -85,34 +96,72 @@ impl Answer {
 
 impl Session {
     /// Starts a session with these settings on this machine. `arguments` are what `${1}`, `${2}`, …
-    /// stand for in its statements.
+    /// stand for in its statements. It owns the process: it may raise the line up to what the machine
+    /// or the container has.
     ///
     /// # Errors
     /// If the settings are impossible, no spill directory can be made, or the system does not tell
     /// what is resident.
     pub fn new(conf: Conf, machine: Machine, arguments: Vec<String>) -> Result<Self, Error> {
-        let in_force = InForce::new(conf, &machine)?;
-        let (on_heap, off_heap) = regions(&in_force.layout);
-        let memory = UnifiedMemory::new(on_heap, off_heap);
-        let spill = SpillDirectories::create(&in_force.settings.local_dirs)?;
-        let meter = Meter::start().map_err(|source| Error::System {
-            what: "cannot watch resident memory".into(),
-            source,
-        })?;
+        let shared = Shared::new(conf.clone(), machine, false)?;
+        Self::within(Arc::new(shared), conf, arguments)
+    }
+
+    /// Starts the first session of a server: neither it nor its siblings can raise the line.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn of_server(conf: Conf, machine: Machine) -> Result<Self, Error> {
+        let shared = Shared::new(conf.clone(), machine, true)?;
+        Self::within(Arc::new(shared), conf, Vec::new())
+    }
+
+    /// Another session in the same memory: with the settings that this one started with, its tables and
+    /// views as they are now, and views and settings of its own from there on. The settings of memory are
+    /// shared: what one session sets holds for all.
+    ///
+    /// # Errors
+    /// If a table cannot be looked up.
+    pub async fn sibling(&self) -> Result<Self, Error> {
+        let sibling = Self::within(
+            Arc::clone(&self.shared),
+            self.start.clone(),
+            self.arguments.clone(),
+        )?;
+        let state = self.state();
+        let schema = state.schema_for_ref("t").map_err(internal)?;
+        for name in schema.table_names() {
+            if let Some(table) = schema.table(&name).await.map_err(internal)? {
+                sibling
+                    .context
+                    .register_table(quoted(&name), table)
+                    .map_err(internal)?;
+            }
+        }
+        Ok(sibling)
+    }
+
+    fn within(shared: Arc<Shared>, conf: Conf, arguments: Vec<String>) -> Result<Self, Error> {
+        let in_force = shared.in_force(conf.clone())?;
         let runtime = RuntimeEnvBuilder::new().build_arc().map_err(internal)?;
-        let threads = threads(&in_force.settings, &machine);
-        let config = engine::config(&in_force.settings, threads, on_heap.size());
+        let threads = threads(&in_force.settings, &shared.machine);
+        let memory = in_force.layout.executor.unified.bytes;
+        let config = engine::config(&in_force.settings, threads, memory);
         let context = SessionContext::new_with_state(engine::state(config, runtime));
         PathTables::register(&context).map_err(internal)?;
+        context.register_udtf("range", Arc::new(Range));
+        if let Some(catalog) = context.catalog("spark_catalog") {
+            let views = Arc::clone(&shared.global_views);
+            catalog
+                .register_schema(GLOBAL_VIEWS, views)
+                .map_err(internal)?;
+        }
         Ok(Self {
             context,
-            machine,
-            memory,
+            shared,
+            start: conf,
             in_force: RwLock::new(in_force),
             arguments,
-            meter,
-            history: Arc::new(Mutex::new(History::default())),
-            spill,
         })
     }
 
@@ -123,8 +172,8 @@ impl Session {
     pub async fn register_tables(&self, directory: &Path) -> Result<(), Error> {
         for found in tables::discover(directory)? {
             let path = found.path.to_string_lossy();
-            let options = ReadOptions::self_describing();
-            let table = tables::open(&self.state(), &path, found.format, &options).await?;
+            let source = Source::of_path(found.format, &path).self_describing();
+            let table = open_source(&self.state(), &source).await?;
             self.context
                 .register_table(quoted(&found.name), table)
                 .map_err(internal)?;
@@ -147,10 +196,10 @@ impl Session {
             Command::Query => self.query(statement, script).await.map(Answer::rows),
             Command::Set { key, value } => self.set(&key, &value),
             Command::Show { key } => {
-                self.answer(answers::setting(&self.in_force.read().conf, &key))
+                self.answer(answers::setting(&self.in_force().read().conf, &key))
             }
             Command::ShowAll { verbose } => {
-                self.answer(answers::settings(&self.in_force.read().conf, verbose))
+                self.answer(answers::settings(&self.in_force().read().conf, verbose))
             }
             Command::Reset { key } => self.reset(key.as_deref()),
             Command::ViewOfFiles { view, files } => self.view_of_files(&view, &files).await,
@@ -193,37 +242,44 @@ impl Session {
 
     /// The memory layout in force now.
     pub fn layout(&self) -> MemoryLayout {
-        self.in_force.read().layout.clone()
+        self.in_force().read().layout.clone()
     }
 
     /// The settings in force now.
     pub fn conf(&self) -> Conf {
-        self.in_force.read().conf.clone()
+        self.in_force().read().conf.clone()
     }
 
     /// Removes the spill files of all queries, whether they are still at it or not: for a process that
     /// ends without waiting for them.
     pub fn remove_spill_files(&self) {
-        self.spill.remove();
+        self.shared.spill.remove();
     }
 
     /// The unified memory that queries share.
     pub fn memory(&self) -> &Arc<UnifiedMemory> {
-        &self.memory
+        &self.shared.memory
     }
 
     /// The queries that are over.
     pub fn history(&self) -> History {
-        self.history.lock().clone()
+        self.shared.history.lock().clone()
     }
 
     /// The most that was resident in the process since the session started, in bytes.
     pub fn peak_resident(&self) -> u64 {
-        self.meter.peak()
+        self.shared.meter.peak()
     }
 
-    fn state(&self) -> SessionState {
+    /// DataFusion's state of this session, for planning: tables, functions, options.
+    pub fn state(&self) -> SessionState {
         self.context.state()
+    }
+
+    /// The settings, with what other sessions have done to the memory since they were last looked at.
+    fn in_force(&self) -> &RwLock<InForce> {
+        self.shared.refresh(&self.in_force);
+        &self.in_force
     }
 
     fn answer(&self, rows: Result<Rows, Error>) -> Result<Answer, Error> {
@@ -232,7 +288,7 @@ impl Session {
 
     /// The statement with its variables put in, if it has any.
     fn substituted(&self, statement: &Statement) -> Result<Option<Statement>, Error> {
-        let in_force = self.in_force.read();
+        let in_force = self.in_force().read();
         if !in_force.settings.sql.variable_substitute || !statement.text().contains("${") {
             return Ok(None);
         }
@@ -241,36 +297,81 @@ impl Session {
     }
 
     async fn query(&self, statement: &Statement, script: &str) -> Result<Rows, Error> {
-        let task = TaskMemory::new(Arc::clone(&self.memory));
+        let task = TaskMemory::new(Arc::clone(&self.shared.memory));
         let query = Query::new(
             statement.text(),
             Arc::clone(&task),
-            self.meter.guard(),
-            self.spill.describe(),
+            self.shared.meter.guard(),
+            self.shared.spill.describe(),
         );
-        match self.start(statement, &query, task).await {
-            Ok(rows) => Ok(rows),
-            Err(error) => {
-                let error = Error::planning(error, statement, script);
-                let record = query.record(Status::Failed, Some(error.to_string()));
-                self.history.lock().push(record);
-                Err(error)
+        let planned = dialect::plan(&self.state(), statement.text()).await;
+        let started = match planned {
+            Ok(plan) => self.start(plan, &query, task).await,
+            Err(error) => Err(error),
+        };
+        started.map_err(|error| {
+            let error = Error::planning(error, statement, script);
+            self.failed(&query, &error);
+            error
+        })
+    }
+
+    /// Plans a statement; commands run at once, queries do not.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub async fn plan(&self, script: &str) -> Result<Planned, Error> {
+        let mut statements = split(script).into_iter();
+        let (Some(statement), None) = (statements.next(), statements.next()) else {
+            return Err(Error::NotSupported("one statement is expected".into()));
+        };
+        let statement = statement?;
+        let statement = self.substituted(&statement)?.unwrap_or(statement);
+        match Command::parse(&statement)? {
+            Command::Query => {
+                let plan = self.logical_plan(statement.text()).await?;
+                Ok(Planned::Query(Box::new(plan)))
             }
+            _ => self.run(&statement, script).await.map(Planned::Done),
         }
+    }
+
+    /// Runs a plan. `description` stands for it in the history.
+    ///
+    /// # Errors
+    /// If it cannot be planned; what is wrong with the rows comes with the rows.
+    pub async fn run_plan(&self, plan: LogicalPlan, description: &str) -> Result<Rows, Error> {
+        let task = TaskMemory::new(Arc::clone(&self.shared.memory));
+        let query = Query::new(
+            description,
+            Arc::clone(&task),
+            self.shared.meter.guard(),
+            self.shared.spill.describe(),
+        );
+        self.start(plan, &query, task).await.map_err(|error| {
+            let error = Error::planning_of(error);
+            self.failed(&query, &error);
+            error
+        })
+    }
+
+    fn failed(&self, query: &Query, error: &Error) {
+        let record = query.record(Status::Failed, Some(error.to_string()));
+        self.shared.history.lock().push(record);
     }
 
     /// Plans a query and starts it in the memory of its own task.
     async fn start(
         &self,
-        statement: &Statement,
+        logical: LogicalPlan,
         query: &Arc<Query>,
         task: Arc<TaskMemory>,
     ) -> datafusion::common::Result<Rows> {
         let state = self.state();
         let (config, fan_in) = {
-            let in_force = self.in_force.read();
+            let in_force = self.in_force().read();
             let memory = task.limit();
-            let threads = threads(&in_force.settings, &self.machine);
+            let threads = threads(&in_force.settings, &self.shared.machine);
             let partitions = engine::partitions(memory, threads);
             (
                 engine::config(&in_force.settings, partitions, memory),
@@ -278,10 +379,11 @@ impl Session {
             )
         };
         let job = Job {
-            logical: state.create_logical_plan(statement.text()).await?,
+            logical,
             state,
             config,
             disk: self
+                .shared
                 .spill
                 .disk_manager()
                 .with_max_spill_merge_fan_in(fan_in),
@@ -289,76 +391,77 @@ impl Session {
             query: Arc::clone(query),
         };
         let stream = job.start().await?;
-        let history = Arc::clone(&self.history);
+        let history = Arc::clone(&self.shared.history);
         Ok(Rows::running(stream, Arc::clone(query), history))
     }
 
     fn set(&self, key: &str, value: &str) -> Result<Answer, Error> {
-        let notices = self.change(key, |conf| Ok(conf.set(key, value, Origin::Set)?))?;
+        let notices = self.set_setting(key, value, Origin::Set)?.notices();
         Ok(Answer {
             notices,
-            ..self.answer(answers::setting(&self.in_force.read().conf, key))?
+            ..self.answer(answers::setting(&self.in_force().read().conf, key))?
         })
     }
 
     fn reset(&self, key: Option<&str>) -> Result<Answer, Error> {
         let notices = match key {
-            Some(key) => self.change(key, |conf| Ok(conf.unset(key)?))?,
-            None => self.apply(|conf| {
-                conf.unset_all();
-                Ok(())
-            })?,
+            Some(key) => self.unset_setting(key)?.notices(),
+            None => self
+                .apply(None, |conf| {
+                    conf.unset_all();
+                    Ok(())
+                })?
+                .notices(),
         };
         Ok(Answer::done(notices))
+    }
+
+    /// Sets `key`. A size that is more than there is, is lowered to what there is.
+    ///
+    /// # Errors
+    /// If the value does not suit, the key cannot be changed any more, or the memory would be
+    /// impossible.
+    pub fn set_setting(&self, key: &str, value: &str, origin: Origin) -> Result<Changed, Error> {
+        self.change(key, |conf| Ok(conf.set(key, value, origin)?))
+    }
+
+    /// Takes back what this session set `key` to.
+    ///
+    /// # Errors
+    /// If the key cannot be changed any more, or the memory would be impossible.
+    pub fn unset_setting(&self, key: &str) -> Result<Changed, Error> {
+        self.change(key, |conf| Ok(conf.unset(key)?))
     }
 
     fn change(
         &self,
         key: &str,
         change: impl FnOnce(&mut Conf) -> Result<(), Error>,
-    ) -> Result<Vec<String>, Error> {
-        let mut notices = self.apply(change)?;
-        let warning = self.in_force.read().conf.warning_about(key);
-        notices.extend(warning.as_ref().map(Warning::to_string));
-        Ok(notices)
+    ) -> Result<Changed, Error> {
+        let mut changed = self.apply(Some(key), change)?;
+        let warning = self.in_force().read().conf.warning_about(key);
+        changed
+            .warnings
+            .extend(warning.as_ref().map(Warning::to_string));
+        Ok(changed)
     }
 
     /// Changes the settings and gives the memory the sizes they now come to, or leaves all as it is
     /// if they come to something impossible.
     fn apply(
         &self,
+        key: Option<&str>,
         change: impl FnOnce(&mut Conf) -> Result<(), Error>,
-    ) -> Result<Vec<String>, Error> {
-        let mut in_force = self.in_force.write();
-        let mut conf = in_force.conf.clone();
-        change(&mut conf)?;
-        let next = InForce::new(conf, &self.machine)?;
-        let (old, new) = (regions(&in_force.layout), regions(&next.layout));
-        let mut notices = answers::changes(&in_force.layout, &next.layout);
-        notices.extend(next.layout.warnings.iter().map(ToString::to_string));
-        for (mode, old, new) in [
-            (MemoryMode::OnHeap, old.0, new.0),
-            (MemoryMode::OffHeap, old.1, new.1),
-        ] {
-            if old != new {
-                self.memory.resize(mode, new);
-            }
+    ) -> Result<Changed, Error> {
+        let layout = self.layout();
+        let mut changed = self.shared.change(&self.in_force, key, change)?;
+        let next = self.layout();
+        if next.warnings != layout.warnings {
+            let warnings = next.warnings.iter().map(ToString::to_string);
+            changed.warnings.extend(warnings);
         }
-        *in_force = next;
-        Ok(notices)
+        Ok(changed)
     }
-}
-
-/// The regions of the memory manager that a layout comes to.
-fn regions(layout: &MemoryLayout) -> (Region, Region) {
-    let executor = &layout.executor;
-    (
-        Region::new(executor.unified.bytes, executor.storage_region.bytes),
-        Region::new(
-            executor.off_heap.bytes,
-            executor.off_heap_storage_region.bytes,
-        ),
-    )
 }
 
 fn threads(settings: &Settings, machine: &Machine) -> usize {

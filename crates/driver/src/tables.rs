@@ -1,16 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use datafusion::catalog::{Session, TableProvider};
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
-use datafusion::datasource::listing::{
-    ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
-};
 
 use crate::error::Error;
-use crate::format::{FileFormat, ReadOptions};
+use crate::format::FileFormat;
 
 /// A table found in a directory by [`discover`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,99 +83,6 @@ fn format_of(path: &Path) -> Option<FileFormat> {
         .iter()
         .filter(|entry| !is_hidden(entry))
         .find_map(|entry| format_of(entry))
-}
-
-/// A table over the files at `path`: a file, a directory (with `key=value` folders as partition
-/// columns) or a glob pattern.
-///
-/// # Errors
-/// If there is nothing to read at `path`, or it is not of this format.
-pub(crate) async fn open(
-    state: &dyn Session,
-    path: &str,
-    format: FileFormat,
-    options: &ReadOptions,
-) -> Result<Arc<dyn TableProvider>, Error> {
-    let wrong = |what: String| Error::Table(format!("cannot read {path} as {format}: {what}"));
-    let url = ListingTableUrl::parse(path).map_err(|error| wrong(error.strip_backtrace()))?;
-    let first = first_file(state, &url, path, format).await?;
-    let compression = compression_of(&first);
-    let listing = ListingOptions::new(options.reader(format, compression))
-        .with_file_extension(extension(&first, format, compression));
-    let mut config = ListingTableConfig::new(url).with_listing_options(listing);
-    config = config
-        .infer_schema(state)
-        .await
-        .map_err(|error| wrong(error.strip_backtrace()))?;
-    if format == FileFormat::Csv {
-        config = options.schema_as_in_spark(config);
-    }
-    config = config
-        .infer_partitions_from_path(state)
-        .await
-        .map_err(|error| wrong(error.strip_backtrace()))?;
-    let table = ListingTable::try_new(config).map_err(|error| wrong(error.strip_backtrace()))?;
-    Ok(Arc::new(table))
-}
-
-/// The name of the first file at the place, for its ending.
-async fn first_file(
-    state: &dyn Session,
-    url: &ListingTableUrl,
-    path: &str,
-    format: FileFormat,
-) -> Result<String, Error> {
-    use futures::TryStreamExt;
-
-    let missing = || {
-        Error::Table(format!(
-            "there is no {format} file at {path}: check the path; a directory needs files that end in .{}",
-            format.endings().join(" or .")
-        ))
-    };
-    let store = state.runtime_env().object_store(url).map_err(|error| {
-        Error::Table(format!("cannot read {path}: {}", error.strip_backtrace()))
-    })?;
-    let mut files = url
-        .list_all_files(state, store.as_ref(), "")
-        .await
-        .map_err(|_| missing())?;
-    while let Some(file) = files.try_next().await.map_err(|_| missing())? {
-        let name = file.location.to_string();
-        // A single file is taken at its word, whatever its ending; in a directory endings decide.
-        if !url.is_collection() || FileFormat::of_file_name(&name) == Some(format) {
-            return Ok(name);
-        }
-    }
-    Err(missing())
-}
-
-fn compression_of(file: &str) -> FileCompressionType {
-    match file.rsplit('.').next() {
-        Some("gz") => FileCompressionType::GZIP,
-        Some("bz2") => FileCompressionType::BZIP2,
-        Some("zst") => FileCompressionType::ZSTD,
-        Some("xz") => FileCompressionType::XZ,
-        _ => FileCompressionType::UNCOMPRESSED,
-    }
-}
-
-/// The ending by which the files of a directory are told from what else is in it.
-fn extension(first: &str, format: FileFormat, compression: FileCompressionType) -> String {
-    let ending = format
-        .endings()
-        .iter()
-        .find(|ending| first.contains(&format!(".{ending}")))
-        .unwrap_or(&format.endings()[0]);
-    let compressed = match compression {
-        _ if format == FileFormat::Parquet => None,
-        FileCompressionType::UNCOMPRESSED => None,
-        _ => first.rsplit('.').next(),
-    };
-    match compressed {
-        Some(compressed) => format!(".{ending}.{compressed}"),
-        None => format!(".{ending}"),
-    }
 }
 
 #[cfg(test)]

@@ -41,8 +41,8 @@ async fn rows(session: &Session, sql: &str) -> Result<usize, Error> {
 /// A large sort and aggregate beside many operators that hold next to nothing.
 const LOPSIDED: &str = "
     SELECT k, count(*) AS n, max(s) AS s FROM (
-        SELECT value % 150000 AS k, repeat('x', 40) || value AS s FROM range(600000)
-        UNION ALL SELECT value, 'a' FROM range(10) UNION ALL SELECT value, 'b' FROM range(10)
+        SELECT id % 150000 AS k, repeat('x', 40) || id AS s FROM range(600000) AS t(id)
+        UNION ALL SELECT id, 'a' FROM range(10) AS t(id) UNION ALL SELECT id, 'b' FROM range(10) AS t(id)
     ) GROUP BY k ORDER BY s";
 
 /// Bytes that the query spills with this pool.
@@ -96,7 +96,7 @@ async fn a_query_spills_less_than_with_datafusions_fair_pool() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_and_spill_files_are_back_after_the_last_row_and_after_a_cancel() {
     let session = session("64m");
-    let sort = "SELECT value, repeat('x', 100) AS s FROM range(1000000) ORDER BY value % 1000, s";
+    let sort = "SELECT id, repeat('x', 100) AS s FROM range(1000000) ORDER BY id % 1000, s";
     let counted = format!("SELECT count(*) FROM ({sort} LIMIT 999999)");
     assert_eq!(rows(&session, &counted).await.unwrap(), 1);
     let finished = session.history().records().next_back().unwrap().clone();
@@ -133,7 +133,7 @@ async fn wait_until_free(session: &Session) {
 async fn sorts_on_several_threads_leave_each_others_merges_enough() {
     for (memory, threads) in [("64m", 2), ("96m", 2), ("128m", 2), ("64m", 8)] {
         let session = session_with(memory, threads);
-        let sort = "SELECT repeat(CAST(value * 7919 % 999983 AS STRING), 25) AS s, value FROM range(500000) ORDER BY s, value";
+        let sort = "SELECT repeat(CAST(id * 7919 % 999983 AS STRING), 25) AS s, id FROM range(500000) ORDER BY s, id";
         let mut sorted = session.sql(sort).await.unwrap().rows.unwrap();
         let (mut count, mut last) = (0, String::new());
         while let Some(batch) = sorted
@@ -158,7 +158,7 @@ async fn sorts_on_several_threads_leave_each_others_merges_enough() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hash_join_whose_build_side_does_not_fit_is_planned_anew_with_one_that_spills() {
     let session = session("64m");
-    let wide = "SELECT value AS k, repeat(CAST(value AS STRING), 30) AS s FROM range(400000)";
+    let wide = "SELECT id AS k, repeat(CAST(id AS STRING), 30) AS s FROM range(400000)";
     let join =
         format!("SELECT a.k, length(a.s || b.s) FROM ({wide}) a JOIN ({wide}) b ON a.k = b.k");
     assert_eq!(rows(&session, &join).await.unwrap(), 400_000);
@@ -173,8 +173,8 @@ async fn a_hash_join_whose_build_side_does_not_fit_is_planned_anew_with_one_that
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_spill_at_all_ends_in_an_error_that_names_it_and_the_session_goes_on() {
     let session = session("64m");
-    let join = "SELECT count(*), max(s), max(t) FROM (SELECT value AS a, repeat('x', 200) AS s FROM range(1000000))
-        CROSS JOIN (SELECT value AS b, repeat('y', 200) AS t FROM range(1000000))";
+    let join = "SELECT count(*), max(s), max(t) FROM (SELECT id AS a, repeat('x', 200) AS s FROM range(1000000))
+        CROSS JOIN (SELECT id AS b, repeat('y', 200) AS t FROM range(1000000))";
     let error = rows(&session, join).await.unwrap_err();
     assert!(matches!(error, Error::OutOfExecutionMemory(_)), "{error}");
     let told = error.to_string();

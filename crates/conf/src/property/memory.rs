@@ -100,7 +100,7 @@ pub(super) static TABLE: &[Property] = &[
         "Size of that second region; it must be positive when enabled",
     ),
     MAX_RESULT_SIZE.property(
-        Effect::NotYet,
+        Effect::Live,
         "Largest total of results that one action may bring to the driver; 0 for no limit",
     ),
     Property::new(

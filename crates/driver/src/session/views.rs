@@ -8,15 +8,19 @@ use datafusion::logical_expr::LogicalPlan;
 use super::{Answer, Session, internal, quoted};
 use crate::answers;
 use crate::command::{Files, View};
-use crate::error::Error;
-use crate::format::ReadOptions;
+use crate::dialect;
+use crate::error::{Error, SqlError};
+use crate::source::{Source, open_source};
+use crate::sql_error::SqlErrorKind;
 use crate::statement::{Statement, split};
-use crate::tables;
 
 impl Session {
     pub(super) async fn view_of_files(&self, view: &View, files: &Files) -> Result<Answer, Error> {
-        let options = ReadOptions::parse(files.format, &files.options)?;
-        let table = tables::open(&self.state(), &files.path, files.format, &options).await?;
+        let source = Source {
+            options: files.options.clone(),
+            ..Source::of_path(files.format, &files.path)
+        };
+        let table = open_source(&self.state(), &source).await?;
         self.make_room_for(view)?;
         self.context
             .register_table(quoted(&view.name), table)
@@ -34,9 +38,9 @@ impl Session {
         Ok(Answer::done(Vec::new()))
     }
 
-    async fn logical_plan(&self, query: &str) -> Result<LogicalPlan, Error> {
+    pub(super) async fn logical_plan(&self, query: &str) -> Result<LogicalPlan, Error> {
         let state = self.state();
-        let plan = state.create_logical_plan(query).await;
+        let plan = dialect::plan(&state, query).await;
         match split(query).into_iter().next() {
             Some(Ok(statement)) => plan.map_err(|error| Error::planning(error, &statement, query)),
             _ => plan.map_err(internal),
@@ -69,9 +73,14 @@ impl Session {
             .deregister_table(quoted(name))
             .map_err(internal)?;
         if dropped.is_none() && !if_exists {
-            return Err(Error::Table(format!(
-                "there is no view {name}; SHOW TABLES lists what there is"
-            )));
+            return Err(Error::Sql(SqlError {
+                kind: SqlErrorKind::UnknownTable {
+                    name: vec![name.to_owned()],
+                },
+                message: format!("there is no view {name}; SHOW TABLES lists what there is"),
+                place: None,
+                source_line: None,
+            }));
         }
         Ok(Answer::done(Vec::new()))
     }

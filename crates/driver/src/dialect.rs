@@ -1,0 +1,28 @@
+//! SQL as Spark reads it, where DataFusion's planner would read it otherwise: names in any case, columns
+//! named after their expression, whole numbers that are INT.
+
+mod literals;
+mod names;
+mod spelling;
+
+use datafusion::common::Result;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::parser::Statement;
+
+pub(crate) use literals::NarrowLiterals;
+
+/// Plans a query.
+///
+/// # Errors
+/// As DataFusion's planner has them.
+pub(crate) async fn plan(state: &SessionState, text: &str) -> Result<LogicalPlan> {
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement = state.sql_to_statement(text, &dialect)?;
+    let mut statement = spelling::respelled(state, text, statement).await?;
+    if let Statement::Statement(statement) = &mut statement {
+        names::name_columns(statement);
+        literals::narrow(statement);
+    }
+    state.statement_to_plan(statement).await
+}

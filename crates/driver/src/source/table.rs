@@ -1,0 +1,276 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::timezone::Tz;
+use datafusion::arrow::array::{AsArray, BooleanArray};
+use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, Statistics};
+use datafusion::datasource::file_format::FileFormat as _;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::listing::helpers::expr_applicable_for_cols;
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource,
+};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::object_store::ObjectMeta;
+use datafusion::object_store::path::Path as StorePath;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use futures::{StreamExt, TryStreamExt};
+
+use super::files::{self, DataFile};
+use super::scan::{TextFormat, TextSource};
+use super::{compression, parquet, partitions};
+use crate::options::Options;
+
+/// How the files of a table are read.
+#[derive(Debug, Clone)]
+pub(crate) enum Reader {
+    Parquet,
+    Text(TextFormat),
+}
+
+/// A table over files. What files there are is asked anew by each scan.
+pub(crate) struct FileTable {
+    pub(crate) paths: Vec<String>,
+    pub(crate) options: Options,
+    pub(crate) reader: Reader,
+    /// The columns in the files, and those of their directories.
+    pub(crate) schema: TableSchema,
+    /// Where the columns are in `schema`, if the table has them in another order.
+    pub(crate) order: Option<Vec<usize>>,
+    pub(crate) zone: Tz,
+}
+
+impl fmt::Debug for FileTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileTable({})", self.paths.join(", "))
+    }
+}
+
+impl FileTable {
+    fn partition_columns(&self) -> &[FieldRef] {
+        self.schema.table_partition_cols()
+    }
+
+    /// The files that can have rows for these filters, which are about partition columns.
+    fn files(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<PartitionedFile>> {
+        let files = files::list(&self.paths, &self.options).map_err(external)?;
+        let file = |file: DataFile| {
+            let values = partitions::values(&file, self.partition_columns(), self.zone);
+            let meta = PartitionedFile::new_from_meta(object_meta(&file)?);
+            let values = values.map_err(external)?;
+            Ok(meta.with_partition_values(values).with_extension(file.path))
+        };
+        let files: Vec<PartitionedFile> = files.into_iter().map(file).collect::<Result<_>>()?;
+        match conjunction(filters.iter().cloned()) {
+            Some(filter) if !files.is_empty() => self.pruned(state, files, filter),
+            _ => Ok(files),
+        }
+    }
+
+    fn pruned(
+        &self,
+        state: &dyn Session,
+        files: Vec<PartitionedFile>,
+        filter: Expr,
+    ) -> Result<Vec<PartitionedFile>> {
+        let column = |at: usize| {
+            let values = files.iter().map(|file| file.partition_values[at].clone());
+            ScalarValue::iter_to_array(values)
+        };
+        let fields = self.partition_columns();
+        let columns = (0..fields.len()).map(column).collect::<Result<Vec<_>>>()?;
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let options = RecordBatchOptions::new().with_row_count(Some(files.len()));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?;
+        let filter = unqualified(filter)?;
+        let filter = state.create_physical_expr(filter, &DFSchema::try_from(schema)?)?;
+        let kept = filter.evaluate(&batch)?.into_array(files.len())?;
+        let kept: &BooleanArray = kept.as_boolean();
+        let kept = kept.iter().map(|kept| kept == Some(true));
+        Ok(files
+            .into_iter()
+            .zip(kept)
+            .filter_map(|(file, kept)| kept.then_some(file))
+            .collect())
+    }
+
+    /// Where the columns of a projection are in the files and directories.
+    fn places(&self, projection: Option<&Vec<usize>>) -> Option<Vec<usize>> {
+        match (&self.order, projection) {
+            (None, projection) => projection.cloned(),
+            (order, None) => order.clone(),
+            (Some(order), Some(projection)) => {
+                Some(projection.iter().map(|&at| order[at]).collect())
+            }
+        }
+    }
+
+    fn source(&self, files: &[PartitionedFile]) -> Arc<dyn FileSource> {
+        let schema = self.schema.clone();
+        match &self.reader {
+            Reader::Parquet => parquet::format().file_source(schema),
+            Reader::Text(format) => {
+                let is_compressed = |file: &PartitionedFile| {
+                    let path = file.extension::<std::path::PathBuf>();
+                    path.is_some_and(|path| compression::is_compressed(path))
+                };
+                let compressed = files.iter().any(is_compressed);
+                Arc::new(TextSource::new(format.clone(), schema, compressed))
+            }
+        }
+    }
+
+    /// The files with what their footers say about their rows, and what that comes to for all.
+    async fn with_statistics(
+        &self,
+        state: &dyn Session,
+        files: Vec<PartitionedFile>,
+    ) -> Result<(Vec<PartitionedFile>, Statistics)> {
+        let format = parquet::format();
+        let store = state
+            .runtime_env()
+            .object_store(ObjectStoreUrl::local_filesystem())?;
+        let (format, store) = (&format, &store);
+        let at_once = state
+            .config_options()
+            .execution
+            .meta_fetch_concurrency
+            .get();
+        let files: Vec<PartitionedFile> = futures::stream::iter(files)
+            .map(|file| async move {
+                let schema = Arc::clone(self.schema.file_schema());
+                let meta = file.object_meta.clone();
+                let statistics = format.infer_stats(state, store, schema, &meta).await?;
+                Ok::<_, DataFusionError>(file.with_statistics(Arc::new(statistics)))
+            })
+            .buffered(at_once)
+            .try_collect()
+            .await?;
+        let all = files.iter().filter_map(|file| file.statistics.as_deref());
+        let statistics = Statistics::try_merge_iter(all, self.schema.table_schema())?;
+        Ok((files, statistics))
+    }
+
+    async fn plan(
+        &self,
+        state: &dyn Session,
+        config: FileScanConfig,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match &self.reader {
+            Reader::Parquet => parquet::format().create_physical_plan(state, config).await,
+            Reader::Text(_) => Ok(DataSourceExec::from_data_source(config)),
+        }
+    }
+}
+
+/// A file as object stores describe it.
+pub(crate) fn object_meta(file: &DataFile) -> Result<ObjectMeta> {
+    Ok(ObjectMeta {
+        location: StorePath::from_absolute_path(&file.path)
+            .map_err(|error| DataFusionError::External(Box::new(error)))?,
+        last_modified: file.modified.into(),
+        size: file.size,
+        e_tag: None,
+        version: None,
+    })
+}
+
+fn external(error: crate::error::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// The filter with its columns named without their table.
+fn unqualified(filter: Expr) -> Result<Expr> {
+    use datafusion::common::tree_node::{Transformed, TreeNode};
+
+    filter
+        .transform(|expr| {
+            Ok(match expr {
+                Expr::Column(column) => Transformed::yes(Expr::Column(
+                    datafusion::common::Column::new_unqualified(column.name),
+                )),
+                other => Transformed::no(other),
+            })
+        })
+        .map(|transformed| transformed.data)
+}
+
+#[async_trait]
+impl TableProvider for FileTable {
+    fn schema(&self) -> SchemaRef {
+        let schema = self.schema.table_schema();
+        let column = |&at: &usize| Arc::clone(&schema.fields()[at]);
+        match &self.order {
+            None => Arc::clone(schema),
+            Some(order) => Arc::new(Schema::new(order.iter().map(column).collect::<Vec<_>>())),
+        }
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let names: Vec<&str> = self
+            .partition_columns()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        let pushed = |filter: &&Expr| match &self.reader {
+            _ if !names.is_empty() && expr_applicable_for_cols(&names, filter) => {
+                TableProviderFilterPushDown::Exact
+            }
+            Reader::Parquet => TableProviderFilterPushDown::Inexact,
+            Reader::Text(_) => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(pushed).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let filters: Vec<&Expr> = filters.iter().collect();
+        let pushed = self.supports_filters_pushdown(&filters)?;
+        let of_partitions: Vec<Expr> = filters
+            .iter()
+            .zip(pushed)
+            .filter(|(_, pushed)| *pushed == TableProviderFilterPushDown::Exact)
+            .map(|(filter, _)| (*filter).clone())
+            .collect();
+        let mut files = self.files(state, &of_partitions)?;
+        if files.is_empty() {
+            let schema = datafusion::common::project_schema(&self.schema(), projection)?;
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let mut config =
+            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), self.source(&files));
+        if matches!(self.reader, Reader::Parquet) && state.config().collect_statistics() {
+            let statistics;
+            (files, statistics) = self.with_statistics(state, files).await?;
+            config = config.with_statistics(statistics);
+        }
+        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
+        let config = config
+            .with_file_groups(groups)
+            .with_projection_indices(self.places(projection))?
+            .with_limit(limit)
+            .build();
+        self.plan(state, config).await
+    }
+}
