@@ -61,6 +61,7 @@ impl Engine {
                 .map_err(|error| Failure::system("cannot listen for signals", &error))?
         };
         let session = Arc::new(open(conf, machine)?);
+        plimsoll_connect::register_functions(&session);
         let mut engine = Self {
             session,
             workers,

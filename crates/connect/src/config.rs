@@ -123,6 +123,7 @@ fn of_spark(key: &str) -> Option<String> {
         "spark.python.sql.dataFrameDebugging.enabled" => "true",
         "spark.sql.caseSensitive" => "false",
         "spark.sql.sources.default" => "parquet",
+        "spark.sql.sources.partitionOverwriteMode" => "STATIC",
         _ => return None,
     };
     Some(value.to_owned())
@@ -143,7 +144,10 @@ fn change(session: &ClientSession, set: proto::config_request::Set) -> Result<Se
                 for size in changed.sizes {
                     tracing::info!("{key} = {value}: {size}");
                 }
-                settings.warnings.extend(changed.warnings);
+                // What is heard here need not be known to the engine.
+                if of_spark(&key).is_none() {
+                    settings.warnings.extend(changed.warnings);
+                }
             }
             Err(error) => return Err(of_setting(error)),
         }

@@ -1,5 +1,6 @@
 //! Carrying out a plan: the rows of a relation, or a command.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,9 @@ use crate::plan::{Planner, not_a_format};
 use crate::sessions::ClientSession;
 use crate::types;
 use crate::wire::Encoder;
+
+/// Whether an overwrite replaces all partitions or just those that it writes.
+const OVERWRITE_MODE: &str = "partitionOverwriteMode";
 
 /// How often a client is told how far its query is.
 const PROGRESS: Duration = Duration::from_millis(500);
@@ -368,16 +372,25 @@ async fn write_files(
         .relation(needed(write.input.as_ref(), "a write's input")?)
         .await?;
     let partition_by = planner.names_in(&frame, &write.partitioning_columns)?;
+    let mut options: BTreeMap<String, String> = write
+        .options
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if option(write, OVERWRITE_MODE).is_none()
+        && let Some((value, _)) = session
+            .engine
+            .conf()
+            .get("spark.sql.sources.partitionOverwriteMode")
+    {
+        options.insert(OVERWRITE_MODE.to_owned(), value.to_owned());
+    }
     let request = WriteRequest {
         format,
         path,
         mode,
         partition_by,
-        options: write
-            .options
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
+        options,
     };
     session
         .engine

@@ -180,13 +180,12 @@ impl SparkConnectService for Service {
         let session = self
             .open(request.user_context, &request.session_id, observed)
             .await?;
-        let asked = Arc::clone(&session);
-        let settings = self
-            .work(&session, async move {
-                let operation = request.operation.ok_or_else(|| missing("an operation"))?;
-                crate::config::config(&asked, operation)
-            })
-            .await?;
+        // At once and not among the workers, which may be busy for long.
+        let settings = request
+            .operation
+            .ok_or_else(|| missing("an operation").into())
+            .and_then(|operation| crate::config::config(&session, operation))
+            .map_err(|error| session.errors.status(&error))?;
         Ok(Response::new(proto::ConfigResponse {
             session_id: request.session_id,
             server_side_session_id: session.server_side_session_id.clone(),

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::artifacts::Artifacts;
 use crate::error::{Error, Kind};
 use crate::errors::Errors;
+use crate::functions::register_functions;
 use crate::operations::Operations;
 
 /// How long a session is kept that nobody uses: Spark's
@@ -148,6 +149,7 @@ impl Sessions {
             return Ok(session);
         }
         let engine = self.engine.open().await?;
+        register_functions(&engine);
         let session = Arc::new(ClientSession::new(&key.session_id, engine));
         self.known
             .lock()

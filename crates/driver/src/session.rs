@@ -150,6 +150,10 @@ impl Session {
         let context = SessionContext::new_with_state(engine::state(config, runtime));
         PathTables::register(&context).map_err(internal)?;
         context.register_udtf("range", Arc::new(Range));
+        // These take patterns of another language than Spark's; a front end may register its own.
+        for name in ["date_format", "to_date", "to_timestamp"] {
+            context.deregister_udf(name);
+        }
         if let Some(catalog) = context.catalog("spark_catalog") {
             let views = Arc::clone(&shared.global_views);
             catalog

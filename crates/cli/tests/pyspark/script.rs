@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::environment::{PYSPARK, PYSPARK_CLIENT};
-use crate::serve::signal;
+use crate::environment::{PYSPARK, PYSPARK_CLIENT, root};
+use crate::serve::{Server, signal};
 
 /// A directory with a script in it, and spills and temporary files that can be looked for.
 struct Job {
@@ -149,6 +149,21 @@ spark.range(10**13).selectExpr("sum(id * id % 7)").show()
         );
         assert_eq!(job.left_behind(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn the_launchers_own_tests_pass() {
+    let server = Server::start(&["--token", "token", "--report", "none"]);
+    let output = Command::new(&*PYSPARK)
+        .args(["-B", "-m", "unittest"])
+        .current_dir(root().join("crates/connect/python"))
+        .env("PLIMSOLL_TEST_REMOTE", &server.remote)
+        .env("PLIMSOLL_TEST_TOKEN", "token")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    server.end();
 }
 
 #[test]

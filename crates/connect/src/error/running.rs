@@ -13,6 +13,12 @@ impl From<DriverError> for Error {
         let message = error.to_string();
         match error {
             DriverError::Sql(error) => error.into(),
+            DriverError::NotSupported(words) if words.contains("cannot be written to text") => {
+                Error {
+                    message,
+                    ..Error::analysis("UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE", &[])
+                }
+            }
             DriverError::NotSupported(_) => Error::of_message(Kind::UnsupportedOperation, message),
             DriverError::Setting(_) | DriverError::Layout(_) | DriverError::Option(_) => {
                 Error::of_message(Kind::IllegalArgument, message)

@@ -135,7 +135,18 @@ impl Expressions<'_> {
                 ..value
             })
             .collect();
-        let expr = functions::call("struct", arguments, false, &self.planner().environment())?;
+        let environment = self.planner().environment();
+        let updated = functions::call("struct", arguments, false, &environment)?;
+        // NULL has no fields to update.
+        let expr = match child.nullable {
+            false => updated,
+            true => {
+                let updated = self.typed(updated, String::new())?;
+                let there = functions::call("isnotnull", vec![child], false, &environment)?;
+                let there = self.typed(there, String::new())?;
+                functions::call("when", vec![there, updated], false, &environment)?
+            }
+        };
         self.typed(expr, shown)
     }
 }

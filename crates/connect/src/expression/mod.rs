@@ -7,7 +7,8 @@ mod star;
 pub(crate) mod text;
 mod window;
 
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::{Column as PlanColumn, DFSchema};
 use datafusion::logical_expr::expr::{Lambda, LambdaVariable, Sort};
 use datafusion::logical_expr::utils::{find_aggregate_exprs, find_window_exprs};
 use datafusion::logical_expr::{Expr, ExprSchemable};
@@ -48,6 +49,53 @@ pub(crate) struct Generator {
 struct Variable {
     name: String,
     argument: Argument,
+}
+
+/// A call's arguments with columns in place of what is computed. The type of a call does not depend on how
+/// its arguments come about, and DataFusion derives a type by going through all that is below it: at each
+/// level of a long chain of operators anew, if it were asked about the whole.
+struct Shallow {
+    arguments: Vec<Argument>,
+    schema: DFSchema,
+}
+
+impl Shallow {
+    /// `None` where there is nothing to gain, or where the arguments' own names matter.
+    fn of(name: &str, arguments: &[Argument]) -> Result<Option<Self>, Error> {
+        let is_leaf =
+            |argument: &Argument| matches!(argument.expr, Expr::Column(_) | Expr::Literal(..));
+        let names_matter = ["struct", "named_struct", "arrays_zip"]
+            .iter()
+            .any(|function| name.eq_ignore_ascii_case(function));
+        let has_parts = arguments.iter().any(|argument| {
+            matches!(
+                argument.expr,
+                Expr::Alias(_) | Expr::Lambda(_) | Expr::LambdaVariable(_)
+            )
+        });
+        if names_matter || has_parts || arguments.iter().all(is_leaf) {
+            return Ok(None);
+        }
+        let mut fields = Vec::new();
+        let mut shallow = Vec::new();
+        for (at, argument) in arguments.iter().enumerate() {
+            let mut argument = argument.clone();
+            if !matches!(argument.expr, Expr::Literal(..)) {
+                let column = format!("argument {at}");
+                fields.push(Field::new(
+                    &column,
+                    argument.data_type.clone(),
+                    argument.nullable,
+                ));
+                argument.expr = Expr::Column(PlanColumn::new_unqualified(column));
+            }
+            shallow.push(argument);
+        }
+        Ok(Some(Self {
+            arguments: shallow,
+            schema: DFSchema::try_from(Schema::new(fields))?,
+        }))
+    }
 }
 
 /// Translates expressions over the columns of a frame.
@@ -281,12 +329,30 @@ impl<'a> Expressions<'a> {
             ));
         }
         let display = functions::display_name(name, &arguments, distinct);
-        let environment = self.planner.environment();
-        let expr = match functions::window(name, arguments.clone(), &environment) {
-            Some(window) => window?,
-            None => functions::call(name, arguments, distinct, &environment)?,
-        };
+        if let Some(shallow) = Shallow::of(name, &arguments)? {
+            let (field, expr) = (
+                self.called(name, shallow.arguments, distinct)?
+                    .to_field(&shallow.schema)?
+                    .1,
+                self.called(name, arguments, distinct)?,
+            );
+            return Ok(Argument {
+                data_type: field.data_type().clone(),
+                nullable: field.is_nullable(),
+                expr,
+                name: display,
+            });
+        }
+        let expr = self.called(name, arguments, distinct)?;
         self.typed(expr, display)
+    }
+
+    fn called(&self, name: &str, arguments: Vec<Argument>, distinct: bool) -> Result<Expr, Error> {
+        let environment = self.planner.environment();
+        match functions::window(name, arguments.clone(), &environment) {
+            Some(window) => window,
+            None => functions::call(name, arguments, distinct, &environment),
+        }
     }
 
     /// The arguments of a call, in which a star stands for all columns, or for 1 in `count(*)`.

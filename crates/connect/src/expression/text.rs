@@ -1,18 +1,17 @@
 //! Expressions as SQL text (`F.expr`, `selectExpr`, `filter("age > 21")`), made into the messages that the
 //! client would have sent for the same expression built from columns.
 
+mod calls;
+mod literals;
+
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType as SqlType, Expr as Sql, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, SelectItem, Subscript, UnaryOperator, Value,
-    WindowFrameBound, WindowFrameUnits, WindowType,
+    AccessExpr, BinaryOperator, CastKind, DataType as SqlType, Expr as Sql, Ident, SelectItem,
+    Subscript, UnaryOperator, Value,
 };
 use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use proto::expression::cast::{CastToType, EvalMode};
 use proto::expression::literal::LiteralType;
-use proto::expression::sort_order::{NullOrdering, SortDirection};
-use proto::expression::window::WindowFrame;
-use proto::expression::window::window_frame::{FrameBoundary, FrameType, frame_boundary::Boundary};
 use proto::expression::{self as message, ExprType};
 use spark_connect_proto as proto;
 
@@ -20,6 +19,24 @@ use crate::error::{Error, Kind};
 
 /// How deep an expression may be nested.
 const DEEPEST: usize = 200;
+
+/// How many operators an expression may have: a chain of them is as deep as it is long.
+const MOST_OPERATORS: usize = 1000;
+
+/// About how many operators there are in a text.
+fn operators(text: &str) -> usize {
+    let signs = text
+        .matches([
+            '+', '-', '*', '/', '%', '=', '<', '>', '|', '&', '^', '!', '~', '[',
+        ])
+        .count();
+    let is_word = |word: &&str| {
+        ["and", "or", "not", "is", "div"]
+            .iter()
+            .any(|operator| word.eq_ignore_ascii_case(operator))
+    };
+    signs + text.split_whitespace().filter(is_word).count()
+}
 
 /// Reads one expression, with an alias if there is one.
 ///
@@ -34,6 +51,9 @@ pub(crate) fn parse(text: &str) -> Result<proto::Expression, Error> {
             &[("error", text), ("hint", "")],
         )
     };
+    if operators(text) > MOST_OPERATORS {
+        return Err(Error::new(Kind::Parse, "FAILED_TO_PARSE_TOO_COMPLEX", &[]));
+    }
     let dialect = SparkSqlDialect;
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(DEEPEST)
@@ -129,7 +149,7 @@ fn expression(sql: &Sql) -> Result<proto::Expression, Error> {
         Sql::CompoundIdentifier(parts) => attribute(parts),
         Sql::CompoundFieldAccess { root, access_chain } => access(root, access_chain)?,
         Sql::Nested(inner) => expression(inner)?,
-        Sql::Value(value) => self::value(&value.value)?,
+        Sql::Value(value) => literals::value(&value.value)?,
         Sql::TypedString(typed) => typed_string(&typed.data_type, &typed.value.value, sql)?,
         Sql::IsNull(inner) => call("isNull", vec![expression(inner)?]),
         Sql::IsNotNull(inner) => call("isNotNull", vec![expression(inner)?]),
@@ -220,7 +240,7 @@ fn expression(sql: &Sql) -> Result<proto::Expression, Error> {
             }
             call("when", arguments)
         }
-        Sql::Function(function) => self::function(function)?,
+        Sql::Function(function) => calls::function(function)?,
         Sql::Extract { field, expr, .. } => call(
             "extract",
             vec![string(&field.to_string()), expression(expr)?],
@@ -257,7 +277,7 @@ fn expression(sql: &Sql) -> Result<proto::Expression, Error> {
         Sql::Ceil { expr, .. } => call("ceil", vec![expression(expr)?]),
         Sql::Floor { expr, .. } => call("floor", vec![expression(expr)?]),
         Sql::Position { expr, r#in } => call("position", both(expr, r#in)?),
-        Sql::Interval(interval) => interval_literal(interval, sql)?,
+        Sql::Interval(interval) => literals::interval_literal(interval, sql)?,
         Sql::Lambda(lambda) => {
             let names: Vec<_> = lambda
                 .params
@@ -340,7 +360,7 @@ fn unary(op: UnaryOperator, inner: &Sql, sql: &Sql) -> Result<proto::Expression,
     if let (UnaryOperator::Minus, Sql::Value(value)) = (op, inner)
         && let Value::Number(digits, _) = &value.value
     {
-        return number(&format!("-{digits}"));
+        return literals::number(&format!("-{digits}"));
     }
     let argument = vec![expression(inner)?];
     Ok(match op {
@@ -349,53 +369,6 @@ fn unary(op: UnaryOperator, inner: &Sql, sql: &Sql) -> Result<proto::Expression,
         UnaryOperator::Plus => call("positive", argument),
         UnaryOperator::BitwiseNot => call("~", argument),
         _ => return Err(unsupported(sql)),
-    })
-}
-
-fn value(value: &Value) -> Result<proto::Expression, Error> {
-    Ok(match value {
-        Value::Number(digits, _) => number(digits)?,
-        Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => string(text),
-        Value::Boolean(value) => literal(LiteralType::Boolean(*value)),
-        Value::Null => literal(LiteralType::Null(crate::types::message(
-            proto::data_type::Kind::Null(Default::default()),
-        ))),
-        other => return Err(unsupported(other)),
-    })
-}
-
-/// A number as Spark's parser types it: int, bigint, or decimal; double with an exponent, or as its
-/// suffix says.
-fn number(digits: &str) -> Result<proto::Expression, Error> {
-    let wrong = || Error::internal(format!("the number {digits}"));
-    let (body, suffix) =
-        match digits.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E')) {
-            Some(at) => digits.split_at(at),
-            None => (digits, ""),
-        };
-    let value = match suffix.to_ascii_uppercase().as_str() {
-        "L" => LiteralType::Long(body.parse().map_err(|_| wrong())?),
-        "S" => LiteralType::Short(body.parse().map_err(|_| wrong())?),
-        "Y" => LiteralType::Byte(body.parse().map_err(|_| wrong())?),
-        "D" => LiteralType::Double(body.parse().map_err(|_| wrong())?),
-        "F" => LiteralType::Float(body.parse().map_err(|_| wrong())?),
-        "BD" => decimal(body),
-        _ if body.contains(['e', 'E']) => LiteralType::Double(body.parse().map_err(|_| wrong())?),
-        _ if body.contains('.') => decimal(body),
-        _ => match (body.parse::<i32>(), body.parse::<i64>()) {
-            (Ok(int), _) => LiteralType::Integer(int),
-            (_, Ok(long)) => LiteralType::Long(long),
-            _ => decimal(body),
-        },
-    };
-    Ok(literal(value))
-}
-
-fn decimal(digits: &str) -> LiteralType {
-    LiteralType::Decimal(message::literal::Decimal {
-        value: digits.to_owned(),
-        precision: None,
-        scale: None,
     })
 }
 
@@ -443,159 +416,6 @@ fn access(root: &Sql, chain: &[AccessExpr]) -> Result<proto::Expression, Error> 
         )));
     }
     Ok(inner)
-}
-
-/// `INTERVAL '3' DAY`, `INTERVAL 3 DAYS`: the units that `make_interval` and its kin take.
-fn interval_literal(
-    interval: &datafusion::sql::sqlparser::ast::Interval,
-    sql: &Sql,
-) -> Result<proto::Expression, Error> {
-    use datafusion::sql::sqlparser::ast::DateTimeField as Field;
-
-    let count = match interval.value.as_ref() {
-        Sql::Value(value) => match &value.value {
-            Value::Number(digits, _) => digits.parse().ok(),
-            Value::SingleQuotedString(text) => text.trim().parse().ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    let count: i64 = count.ok_or_else(|| unsupported(sql))?;
-    let micros = |unit: i64| count.checked_mul(unit).map(LiteralType::DayTimeInterval);
-    let months = |unit: i64| {
-        let months = count
-            .checked_mul(unit)
-            .and_then(|months| i32::try_from(months).ok());
-        months.map(LiteralType::YearMonthInterval)
-    };
-    const SECOND: i64 = 1_000_000;
-    let value = match &interval.leading_field {
-        Some(Field::Year | Field::Years) => months(12),
-        Some(Field::Month | Field::Months) => months(1),
-        Some(Field::Week(_) | Field::Weeks) => micros(7 * 24 * 3600 * SECOND),
-        Some(Field::Day | Field::Days) => micros(24 * 3600 * SECOND),
-        Some(Field::Hour | Field::Hours) => micros(3600 * SECOND),
-        Some(Field::Minute | Field::Minutes) => micros(60 * SECOND),
-        Some(Field::Second | Field::Seconds) => micros(SECOND),
-        _ => None,
-    };
-    value.map(literal).ok_or_else(|| unsupported(sql))
-}
-
-fn function(function: &Function) -> Result<proto::Expression, Error> {
-    let name = function.name.to_string().trim_matches('`').to_owned();
-    let (arguments, is_distinct) = match &function.args {
-        FunctionArguments::None => (Vec::new(), false),
-        FunctionArguments::List(list) => {
-            if !list.clauses.is_empty() {
-                return Err(unsupported(function));
-            }
-            let arguments = list.args.iter().map(argument).collect::<Result<_, _>>()?;
-            (
-                arguments,
-                list.duplicate_treatment
-                    .is_some_and(|it| it.to_string() == "DISTINCT"),
-            )
-        }
-        FunctionArguments::Subquery(_) => return Err(unsupported(function)),
-    };
-    if function.filter.is_some() || !function.within_group.is_empty() {
-        return Err(unsupported(function));
-    }
-    let inner = called(&name, arguments, is_distinct);
-    match &function.over {
-        None => Ok(inner),
-        Some(WindowType::WindowSpec(spec)) => {
-            let partition_spec = spec
-                .partition_by
-                .iter()
-                .map(expression)
-                .collect::<Result<_, _>>()?;
-            let order_spec = spec.order_by.iter().map(order).collect::<Result<_, _>>()?;
-            let frame_spec = spec
-                .window_frame
-                .as_ref()
-                .map(frame)
-                .transpose()?
-                .map(Box::new);
-            Ok(of(ExprType::Window(Box::new(message::Window {
-                window_function: Some(Box::new(inner)),
-                partition_spec,
-                order_spec,
-                frame_spec,
-            }))))
-        }
-        Some(WindowType::NamedWindow(_)) => Err(unsupported(function)),
-    }
-}
-
-fn argument(argument: &FunctionArg) -> Result<proto::Expression, Error> {
-    let inner = match argument {
-        FunctionArg::Unnamed(inner) => inner,
-        FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } => arg,
-    };
-    match inner {
-        FunctionArgExpr::Expr(inner) => expression(inner),
-        FunctionArgExpr::Wildcard => Ok(star(None)),
-        FunctionArgExpr::QualifiedWildcard(name) => Ok(star(Some(format!("{name}.*")))),
-        other => Err(unsupported(other)),
-    }
-}
-
-fn order(
-    order: &datafusion::sql::sqlparser::ast::OrderByExpr,
-) -> Result<message::SortOrder, Error> {
-    let direction = match order.options.asc {
-        Some(false) => SortDirection::Descending,
-        _ => SortDirection::Ascending,
-    };
-    let nulls = match order.options.nulls_first {
-        Some(true) => NullOrdering::SortNullsFirst,
-        Some(false) => NullOrdering::SortNullsLast,
-        None => NullOrdering::SortNullsUnspecified,
-    };
-    Ok(message::SortOrder {
-        child: Some(Box::new(expression(&order.expr)?)),
-        direction: direction.into(),
-        null_ordering: nulls.into(),
-    })
-}
-
-fn frame(frame: &datafusion::sql::sqlparser::ast::WindowFrame) -> Result<WindowFrame, Error> {
-    let units = match frame.units {
-        WindowFrameUnits::Rows => FrameType::Row,
-        WindowFrameUnits::Range => FrameType::Range,
-        WindowFrameUnits::Groups => return Err(Error::unsupported("window frames of GROUPS")),
-    };
-    let upper = frame
-        .end_bound
-        .as_ref()
-        .unwrap_or(&WindowFrameBound::CurrentRow);
-    Ok(WindowFrame {
-        frame_type: units.into(),
-        lower: Some(Box::new(bound(&frame.start_bound)?)),
-        upper: Some(Box::new(bound(upper)?)),
-    })
-}
-
-fn bound(bound: &WindowFrameBound) -> Result<FrameBoundary, Error> {
-    let boundary = match bound {
-        WindowFrameBound::CurrentRow => Boundary::CurrentRow(true),
-        WindowFrameBound::Preceding(None) | WindowFrameBound::Following(None) => {
-            Boundary::Unbounded(true)
-        }
-        WindowFrameBound::Preceding(Some(rows)) => Boundary::Value(Box::new(match rows.as_ref() {
-            Sql::Value(value) => match &value.value {
-                Value::Number(digits, _) => number(&format!("-{digits}"))?,
-                other => return Err(unsupported(other)),
-            },
-            other => return Err(unsupported(other)),
-        })),
-        WindowFrameBound::Following(Some(rows)) => Boundary::Value(Box::new(expression(rows)?)),
-    };
-    Ok(FrameBoundary {
-        boundary: Some(boundary),
-    })
 }
 
 #[cfg(test)]

@@ -80,10 +80,11 @@ pub(super) fn resolve(call: &mut Call) -> Resolved {
         }
         "grouping" => {
             call.arity(1, 1)?;
-            cast(
+            let bit = cast(
                 registered(call, "grouping", vec![call.expr(0)?])?,
                 DataType::Int8,
-            )
+            );
+            declared(bit, DataType::Int8, false)
         }
         "grouping_id" => {
             let keys = call
@@ -91,7 +92,8 @@ pub(super) fn resolve(call: &mut Call) -> Resolved {
                 .iter()
                 .map(|argument| argument.expr.clone())
                 .collect();
-            cast(registered(call, "grouping", keys)?, DataType::Int64)
+            let bits = cast(registered(call, "grouping", keys)?, DataType::Int64);
+            declared(bits, DataType::Int64, false)
         }
         _ => return collected::resolve(call),
     };

@@ -299,7 +299,7 @@ fn date_trunc(call: &Call) -> Result<Expr, Error> {
 
 fn make_date(row: &Row) -> Result<Option<i32>> {
     let (year, month, day) = (row.int(0)?, row.int(1)?, row.int(2)?);
-    match Civil::new(year, month, day) {
+    match Civil::new(year, month, day).filter(|_| (-5_000_000..=5_000_000).contains(&year)) {
         Some(civil) => Ok(Some(civil.days())),
         None if !row.ansi() => Ok(None),
         None => Err(raise(out_of_bounds(&format!(

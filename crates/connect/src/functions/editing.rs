@@ -10,7 +10,7 @@ use super::coercion::{array_of, canonical, common_type, element, map_entry};
 use super::collection::{different, of_array};
 use super::lists::{Lists, Picked, elements};
 use super::maps;
-use super::native::{Inputs, Kernel, raise};
+use super::native::{Inputs, Kernel, fits, raise};
 use crate::error::{Error, Kind};
 
 pub(super) fn resolve(call: &mut Call) -> Resolved {
@@ -265,13 +265,16 @@ fn repeat(inputs: &Inputs) -> Result<ArrayRef> {
     let (values, counts) = (inputs.array(0)?, inputs.array(1)?);
     let counts = counts.as_primitive::<Int32Type>();
     let mut picked = Picked::default();
+    let mut total = 0;
     for row in 0..inputs.rows {
         match counts.is_null(row) {
             true => picked.null(),
-            false => picked.row(std::iter::repeat_n(
-                Some((0, row)),
-                counts.value(row).max(0) as usize,
-            )),
+            false => {
+                let count = counts.value(row).max(0) as usize;
+                total += count;
+                fits(total, size_of::<u64>())?;
+                picked.row(std::iter::repeat_n(Some((0, row)), count));
+            }
         }
     }
     picked.finish(&[values], inputs.return_type)

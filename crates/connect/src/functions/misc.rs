@@ -39,7 +39,8 @@ pub(super) fn resolve(call: &mut Call) -> Resolved {
         "current_user" | "user" | "session_user" => {
             text_literal(&std::env::var("USER").unwrap_or_else(|_| "root".to_owned()))
         }
-        "input_file_name" => text_literal(""),
+        // The scans do not say; an empty name would be a wrong answer.
+        "input_file_name" => return Err(Error::unsupported("input_file_name")),
         "input_file_block_start" | "input_file_block_length" => lit(-1_i64),
         "spark_partition_id" => lit(0_i32),
         "collate" | "collation" | "unwrap_udt" => return collation(call).map(Some),

@@ -23,6 +23,7 @@ mod format;
 mod hashing;
 mod higher_order;
 mod identifiers;
+mod in_sql;
 mod instants;
 mod intervals;
 mod json;
@@ -67,6 +68,7 @@ use arguments::Call;
 
 pub(crate) use cast::cast;
 pub(crate) use higher_order::{Parameters, higher_order, lambda_parameters};
+pub use in_sql::register_functions;
 pub(crate) use naming::display_name;
 pub(crate) use native::declared;
 pub(crate) use raised::raised;

@@ -93,6 +93,27 @@ fn signature(arguments: usize, volatility: Volatility) -> Signature {
     }
 }
 
+/// The most bytes that one call may make of a batch: no value that a program means is larger, and one that
+/// is would be built before anybody could refuse it memory.
+const MOST_BYTES: usize = 256 << 20;
+
+/// Whether so many items of this size may be made.
+///
+/// # Errors
+/// If they are more than [`MOST_BYTES`].
+pub(super) fn fits(count: usize, size: usize) -> Result<()> {
+    match count.checked_mul(size) {
+        Some(bytes) if bytes <= MOST_BYTES => Ok(()),
+        _ => Err(super::raised::raise(crate::error::Error::of_message(
+            crate::error::Kind::Runtime,
+            format!(
+                "a value of {count} items would be larger than {} MiB, the most that a function makes",
+                MOST_BYTES >> 20
+            ),
+        ))),
+    }
+}
+
 /// The expression with another nullability (and a type that its values already have).
 pub(crate) fn declared(expr: Expr, return_type: DataType, nullable: bool) -> Expr {
     Native::new(

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{Expr, lit};
 use super::arguments::{Call, Resolved};
 use super::calendar::{Civil, MICROS_PER_DAY, Zone};
 use super::coercion::{self, array_of, common_type, element};
-use super::native::{Inputs, Kernel, raise};
+use super::native::{Inputs, Kernel, fits, raise};
 use super::operators::differing;
 use crate::error::{Error, Kind};
 
@@ -98,8 +98,9 @@ fn counted(start: i64, stop: i64, step: i64) -> Result<Vec<i64>> {
     if steps >= i128::from(MOST) {
         return Err(too_long(steps + 1));
     }
+    fits(steps as usize, size_of::<i64>())?;
     Ok((0..=steps as i64)
-        .map(|index| start + index * step)
+        .map(|index| (i128::from(start) + i128::from(index) * i128::from(step)) as i64)
         .collect())
 }
 
@@ -249,6 +250,7 @@ fn stepped(
     }
     let mut instants = Vec::new();
     for index in 0..MOST {
+        fits(instants.len(), size_of::<i64>())?;
         let next = at(index);
         if (forward && next > stop) || (!forward && next < stop) {
             return Ok(instants);

@@ -5,7 +5,7 @@ use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, lit};
 
 use super::arguments::{Call, Resolved, text_literal};
-use super::native::{Kernel, Row};
+use super::native::{Kernel, Row, fits};
 use super::parts_of_text::{concat, concat_ws, elt, length, levenshtein, octets, substring, trim};
 use super::{encoding, format, pattern, text};
 use crate::error::Error;
@@ -90,7 +90,7 @@ pub(super) fn resolve(call: &mut Call) -> Resolved {
                         row.int(1)?,
                         row.text(2)?,
                         true,
-                    )))
+                    )?))
                 }),
                 _ => Kernel::Text(|row| {
                     Ok(Some(text::pad(
@@ -98,7 +98,7 @@ pub(super) fn resolve(call: &mut Call) -> Resolved {
                         row.int(1)?,
                         row.text(2)?,
                         false,
-                    )))
+                    )?))
                 }),
             };
             let pad = call.coerced_or(2, &DataType::Utf8, text_literal(" "))?;
@@ -111,8 +111,11 @@ pub(super) fn resolve(call: &mut Call) -> Resolved {
         }
         "repeat" => {
             call.arity(2, 2)?;
-            let kernel =
-                Kernel::Text(|row| Ok(Some(row.text(0)?.repeat(row.int(1)?.max(0) as usize))));
+            let kernel = Kernel::Text(|row| {
+                let (text, count) = (row.text(0)?, row.int(1)?.max(0) as usize);
+                fits(count, text.len())?;
+                Ok(Some(text.repeat(count)))
+            });
             call.native(
                 kernel,
                 vec![call.text(0)?, call.int(1)?],
@@ -122,7 +125,11 @@ pub(super) fn resolve(call: &mut Call) -> Resolved {
         }
         "space" => {
             call.arity(1, 1)?;
-            let kernel = Kernel::Text(|row| Ok(Some(" ".repeat(row.int(0)?.max(0) as usize))));
+            let kernel = Kernel::Text(|row| {
+                let count = row.int(0)?.max(0) as usize;
+                fits(count, 1)?;
+                Ok(Some(" ".repeat(count)))
+            });
             call.native(kernel, vec![call.int(0)?], DataType::Utf8, nullable)
         }
         "replace" => {

@@ -3,7 +3,7 @@
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::common::Result;
 
-use super::native::{Row, raise};
+use super::native::{Row, fits, raise};
 use crate::error::{Error, Kind};
 
 /// `UTF8String.substringSQL` on a length: where it starts and where it ends.
@@ -62,17 +62,17 @@ pub(super) fn locate(part: &str, text: &str, start: i32) -> i32 {
     }
 }
 
-pub(super) fn pad(text: &str, length: i32, pad: &str, left: bool) -> String {
+pub(super) fn pad(text: &str, length: i32, pad: &str, left: bool) -> Result<String> {
     let (length, count) = (length.max(0) as usize, text.chars().count());
     if length <= count || pad.is_empty() {
-        return text.chars().take(length).collect();
+        return Ok(text.chars().take(length).collect());
     }
+    fits(length, 1)?;
     let padding: String = pad.chars().cycle().take(length - count).collect();
-    if left {
-        padding + text
-    } else {
-        text.to_owned() + &padding
-    }
+    Ok(match left {
+        true => padding + text,
+        false => text.to_owned() + &padding,
+    })
 }
 
 pub(super) fn translate(row: &Row) -> Result<Option<String>> {

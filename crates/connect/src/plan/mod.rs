@@ -11,6 +11,7 @@ mod project;
 mod rows;
 mod set;
 mod statistics;
+mod unpivot;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -2,9 +2,12 @@ use std::ops::ControlFlow;
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::functions_nested::expr_fn::array_element;
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawWindowExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, cast};
+use datafusion::logical_expr::planner::{
+    ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr, RawWindowExpr,
+};
+use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, cast, lit, when};
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType as SqlType, Expr as Sql, Query, SelectItem, SetExpr, Statement,
     UnaryOperator, Value, VisitMut, VisitorMut,
@@ -30,6 +33,36 @@ impl ExprPlanner for NarrowLiterals {
             narrowed(&mut expr.left);
         }
         Ok(PlannerResult::Original(expr))
+    }
+
+    /// Spark counts the elements of an array from 0.
+    fn plan_field_access(
+        &self,
+        access: RawFieldAccessExpr,
+        schema: &DFSchema,
+    ) -> Result<PlannerResult<RawFieldAccessExpr>> {
+        let RawFieldAccessExpr {
+            field_access: GetFieldAccess::ListIndex { key },
+            expr,
+        } = access
+        else {
+            return Ok(PlannerResult::Original(access));
+        };
+        if !matches!(
+            expr.get_type(schema)?,
+            DataType::List(_) | DataType::LargeList(_)
+        ) {
+            let field_access = GetFieldAccess::ListIndex { key };
+            return Ok(PlannerResult::Original(RawFieldAccessExpr {
+                field_access,
+                expr,
+            }));
+        }
+        let index = cast(*key, DataType::Int64);
+        // DataFusion counts from 1, and from the end below 0, where Spark has nothing.
+        let element = array_element(expr, index.clone() + lit(1_i64));
+        let planned = when(index.gt_eq(lit(0_i64)), element).end()?;
+        Ok(PlannerResult::Planned(planned))
     }
 
     /// Spark's ranks are INT.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::SchemaProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::{ViewTable, provider_as_source};
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, ScalarUDF};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::{Session, internal, quoted};
@@ -25,6 +25,11 @@ impl Session {
         LogicalPlanBuilder::scan(name, provider_as_source(table), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(internal)
+    }
+
+    /// Gives the session's SQL a function.
+    pub fn register_function(&self, function: ScalarUDF) {
+        self.context.register_udf(function);
     }
 
     /// A plan of the whole numbers from `start` to before `end`, as a column `id`.
