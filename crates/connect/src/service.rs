@@ -183,7 +183,7 @@ impl SparkConnectService for Service {
         // At once and not among the workers, which may be busy for long.
         let settings = request
             .operation
-            .ok_or_else(|| missing("an operation").into())
+            .ok_or_else(|| missing("an operation"))
             .and_then(|operation| crate::config::config(&session, operation))
             .map_err(|error| session.errors.status(&error))?;
         Ok(Response::new(proto::ConfigResponse {
