@@ -70,8 +70,11 @@ impl Source {
 
     /// A CSV file with a header, and with types to be inferred: files that nobody described.
     pub(crate) fn self_describing(mut self) -> Self {
-        for key in ["header", "inferSchema"] {
-            self.options.insert(key.to_owned(), "true".to_owned());
+        // The other formats tell by themselves.
+        if self.format == FileFormat::Csv {
+            for key in ["header", "inferSchema"] {
+                self.options.insert(key.to_owned(), "true".to_owned());
+            }
         }
         self
     }

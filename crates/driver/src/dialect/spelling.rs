@@ -75,6 +75,10 @@ async fn spellings_of_tables(state: &SessionState, statement: &Statement) -> Res
             }
         }
     }
+    // The column of the one table function, which is among no tables.
+    if !spellings.contains_key("id") && statement.to_string().to_lowercase().contains("range(") {
+        spellings.insert("id".to_owned(), "id".to_owned());
+    }
     // Two tables that spell a name differently: it has to be written as one of them has it.
     spellings.retain(|lower, _| !disputed.contains(lower));
     Ok(spellings)
