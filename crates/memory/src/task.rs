@@ -1,5 +1,6 @@
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use datafusion_common::{DataFusionError, Result, human_readable_size, resources_datafusion_err};
 use datafusion_execution::memory_pool::{
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::ledger::{Holder, Ledger, TaskUsage};
 use crate::mode::MemoryMode;
+use crate::reclaim::{Offers, Reclaim};
 use crate::unified::{Acquired, TaskId, UnifiedMemory};
 
 /// The regions that a task draws on, in this order.
@@ -48,6 +50,7 @@ pub struct TaskMemory {
     quantum: u64,
     floor: u64,
     most_overdraft: u64,
+    offers: Offers,
     state: Mutex<State>,
 }
 
@@ -95,8 +98,31 @@ impl TaskMemory {
             quantum: Self::QUANTUM.min(size / 256),
             floor: Self::FLOOR.min(size / 64),
             most_overdraft: size / 4,
+            offers: Offers::default(),
             state: Mutex::new(State::default()),
         })
+    }
+
+    /// The task memory behind a DataFusion pool, if it is one.
+    pub fn of(pool: &Arc<dyn MemoryPool>) -> Option<Arc<TaskMemory>> {
+        let pool: Arc<dyn Any + Send + Sync> = Arc::clone(pool) as _;
+        pool.downcast().ok()
+    }
+
+    /// Registers what a consumer can give back, until the consumer is dropped or `operator` is gone.
+    pub fn offer(&self, reservation: &MemoryReservation, operator: Weak<dyn Reclaim>) {
+        self.offers.add(reservation.consumer().id(), operator);
+    }
+
+    /// Bytes that operators of this task could free now, an estimate.
+    pub fn reclaimable(&self) -> u64 {
+        self.offers.reclaimable()
+    }
+
+    /// Takes `bytes` back from the operators of this task that offer it, those that have most first,
+    /// and returns what was freed. Writes to disk on the calling thread.
+    pub fn reclaim(&self, bytes: u64) -> u64 {
+        self.offers.reclaim(bytes, None)
     }
 
     /// What the task held and was refused so far.
@@ -184,6 +210,26 @@ impl TaskMemory {
         self.obtain(state, bytes)
     }
 
+    /// Grants a consumer `bytes` more if it may have them.
+    fn granted(&self, consumer: &MemoryConsumer, bytes: u64) -> bool {
+        let mut state = self.state.lock();
+        let may_grow = self.may_grow(&mut state, consumer, bytes);
+        if may_grow {
+            state.credit(consumer.id(), bytes);
+        }
+        may_grow
+    }
+
+    /// How much the other operators of the task are asked to give back for a consumer that was
+    /// refused: nothing if it can spill and has half an equal share already.
+    fn wanted_of_others(&self, consumer: &MemoryConsumer, bytes: u64) -> Option<u64> {
+        let state = self.state.lock();
+        let after = state.ledger.held_by(consumer.id()).saturating_add(bytes);
+        let share = self.limit() / (2 * state.ledger.spilling_consumers().max(1));
+        let is_entitled = !consumer.can_spill() || after <= share;
+        is_entitled.then(|| bytes.max(self.quantum))
+    }
+
     fn refusal(&self, state: &mut State, consumer: &MemoryConsumer, bytes: u64) -> DataFusionError {
         let limit = self.limit();
         state
@@ -233,6 +279,7 @@ impl MemoryPool for TaskMemory {
     }
 
     fn unregister(&self, consumer: &MemoryConsumer) {
+        self.offers.withdraw(consumer.id());
         let mut state = self.state.lock();
         state.ledger.close(consumer.id());
         let keep = if state.ledger.held == 0 {
@@ -263,13 +310,19 @@ impl MemoryPool for TaskMemory {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        let mut state = self.state.lock();
         let bytes = additional as u64;
         let consumer = reservation.consumer();
-        if self.may_grow(&mut state, consumer, bytes) {
-            state.credit(consumer.id(), bytes);
+        if self.granted(consumer, bytes) {
             return Ok(());
         }
+        // No lock is held while others write to disk.
+        if let Some(wanted) = self.wanted_of_others(consumer, bytes)
+            && self.offers.reclaim(wanted, Some(consumer.id())) > 0
+            && self.granted(consumer, bytes)
+        {
+            return Ok(());
+        }
+        let mut state = self.state.lock();
         self.give_back(&mut state, 0);
         Err(self.refusal(&mut state, consumer, bytes))
     }

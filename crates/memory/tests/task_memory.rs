@@ -319,3 +319,56 @@ proptest! {
         prop_assert_eq!(memory.active_tasks(MemoryMode::OnHeap), 0);
     }
 }
+
+/// A build side that sits idle: it holds what it was given, and lets go of it when asked.
+struct IdleBuild {
+    reservation: MemoryReservation,
+    busy: std::sync::atomic::AtomicBool,
+}
+
+impl plimsoll_memory::Reclaim for IdleBuild {
+    fn reclaimable(&self) -> u64 {
+        self.reservation.size() as u64
+    }
+
+    fn reclaim(&self, bytes: u64) -> u64 {
+        if self.busy.load(std::sync::atomic::Ordering::Relaxed) {
+            return 0;
+        }
+        let freed = self.reservation.size().min(bytes as usize);
+        self.reservation.shrink(freed);
+        freed as u64
+    }
+}
+
+#[test]
+fn an_idle_operator_gives_back_what_another_needs_and_a_busy_one_keeps_it() {
+    let (task, pool) = task(&manager(256));
+    let reservation = MemoryConsumer::new("Build")
+        .with_can_spill(true)
+        .register(&pool);
+    reservation.try_grow(200 * MIB).unwrap();
+    let build = Arc::new(IdleBuild {
+        reservation,
+        busy: true.into(),
+    });
+    let offered: Arc<dyn plimsoll_memory::Reclaim> = Arc::clone(&build) as _;
+    task.offer(&build.reservation, Arc::downgrade(&offered));
+    let probe = MemoryConsumer::new("CannotSpill").register(&pool);
+    assert!(probe.try_grow(100 * MIB).is_err());
+    build
+        .busy
+        .store(false, std::sync::atomic::Ordering::Relaxed);
+    probe.try_grow(100 * MIB).unwrap();
+    assert!(build.reservation.size() <= 156 * MIB);
+
+    // One that can spill helps itself first, once it has its share.
+    let sorter = spilling(&pool, "Sorter");
+    sorter.try_grow(40 * MIB).unwrap();
+    let before = build.reservation.size();
+    assert!(sorter.try_grow(100 * MIB).is_err());
+    assert_eq!(build.reservation.size(), before);
+    drop(offered);
+    drop(build);
+    assert_eq!(task.reclaimable(), 0);
+}
