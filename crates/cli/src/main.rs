@@ -1,5 +1,6 @@
 //! The `plimsoll` command.
 
+mod allocator;
 mod args;
 mod engine;
 mod failure;
@@ -23,19 +24,8 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, Command};
 use failure::Failure;
 
-/// Memory that the process frees goes back to the system soon, where malloc of the C library would
-/// keep it.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
-/// How jemalloc is to behave, read by it when the process starts: freed pages go back after half a
-/// second, from a thread of its own; at once would cost queries two to five times their time.
-// SAFETY: jemalloc looks for this symbol and reads it as a C string, which it is; nothing writes it.
-#[allow(non_upper_case_globals)]
-#[unsafe(export_name = "malloc_conf")]
-pub static malloc_conf: &[u8; 59] = b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0\0";
-
 fn main() -> ExitCode {
+    plimsoll_memory::purge_with(allocator::purge);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

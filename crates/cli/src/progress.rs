@@ -54,8 +54,18 @@ fn describe(progress: &Progress) -> String {
         0 => String::new(),
         bytes => format!(" · spilled {}", fmt_bytes(bytes)),
     };
+    let allocated = match progress.allocated {
+        0 => String::new(),
+        bytes => format!(" · allocated {}", fmt_bytes(bytes)),
+    };
+    if progress.is_waiting {
+        return format!(
+            "{:.1} s · waiting for memory that other queries hold",
+            progress.elapsed.as_secs_f64()
+        );
+    }
     format!(
-        "{:.1} s · {} rows scanned · execution {} of {}{spilled} · resident {}",
+        "{:.1} s · {} rows scanned · execution {} of {}{spilled}{allocated} · resident {}",
         progress.elapsed.as_secs_f64(),
         thousands(progress.rows_scanned),
         fmt_bytes(progress.execution),
@@ -80,15 +90,17 @@ mod tests {
     fn the_line_tells_memory_and_spills() {
         let line = describe(&Progress {
             elapsed: Duration::from_millis(1500),
+            is_waiting: false,
             rows_scanned: 60_000_000,
             execution: 100 << 20,
             execution_limit: 434 << 20,
             spilled: 1 << 30,
+            allocated: 200 << 20,
             resident: 256 << 20,
         });
         assert_eq!(
             line,
-            "1.5 s · 60.0 million rows scanned · execution 100 MiB of 434 MiB · spilled 1 GiB · resident 256 MiB"
+            "1.5 s · 60.0 million rows scanned · execution 100 MiB of 434 MiB · spilled 1 GiB · allocated 200 MiB · resident 256 MiB"
         );
     }
 }

@@ -37,6 +37,8 @@ pub struct MemorySettings {
     pub line: Option<Setting<LineRequest>>,
     /// `spark.plimsoll.memory.reserved`, when set, in bytes.
     pub reserved: Option<Setting<u64>>,
+    /// `spark.plimsoll.memory.lending`.
+    pub lending: bool,
     /// `spark.driver.memory` in bytes.
     pub driver: Setting<u64>,
     /// `spark.executor.memory` in bytes.
@@ -128,6 +130,7 @@ impl Conf {
             line: line
                 .map(|line| line.map(|bytes| bytes.map_or(LineRequest::Auto, LineRequest::Bytes))),
             reserved: self.read_optional(&p::RESERVED)?,
+            lending: self.read(&p::LENDING)?.value,
             driver: self.read(&p::DRIVER_MEMORY)?,
             executor: self.read(&p::EXECUTOR_MEMORY)?,
             fraction: self.read(&p::MEMORY_FRACTION)?,

@@ -11,11 +11,11 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use plimsoll_exec::SortInPlaceOfTopK;
-use plimsoll_memory::TaskMemory;
+use plimsoll_memory::{Admitted, TaskMemory, UserCode};
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
 
@@ -73,6 +73,8 @@ pub(crate) struct Job {
     pub(crate) disk: DiskManagerBuilder,
     pub(crate) task: Arc<TaskMemory>,
     pub(crate) query: Arc<Query>,
+    /// Whether functions of the user's are in it, which may take memory that nobody announces.
+    pub(crate) runs_user_code: bool,
 }
 
 impl Job {
@@ -80,14 +82,25 @@ impl Job {
     /// up by it and can stop it by dropping them.
     pub(crate) async fn start(self) -> Result<SendableRecordBatchStream> {
         let (plan, context) = self.plan(Plan::Fast).await?;
-        let first = execute_stream(plan, context)?;
+        let first = execute_stream(Arc::clone(&plan), context)?;
         let mut rows = RecordBatchReceiverStream::builder(first.schema(), BATCHES_AHEAD);
         let to = rows.tx();
+        let consumers = consumers(&plan);
         rows.spawn(async move {
+            let _place = self.admitted(consumers).await;
             self.run(first, to).await;
             Ok(())
         });
         Ok(rows.build())
+    }
+
+    /// Waits until the operators of the plan have enough to begin with.
+    async fn admitted(&self, consumers: u64) -> (Admitted, Option<UserCode>) {
+        let query = &self.query;
+        let place = self.task.admit(consumers, || query.set_waiting(true)).await;
+        query.set_waiting(false);
+        let user_code = self.runs_user_code.then(|| self.task.run_user_code());
+        (place, user_code)
     }
 
     async fn run(self, first: SendableRecordBatchStream, to: Sender<Result<RecordBatch>>) {
@@ -106,7 +119,7 @@ impl Job {
     ) -> Result<()> {
         loop {
             let mut delivered = false;
-            let error = match pass_on(from, to, &mut delivered).await {
+            let error = match pass_on(from, &self.task, to, &mut delivered).await {
                 Err(error) if !delivered && is_out_of_memory(&error) => error,
                 outcome => return outcome,
             };
@@ -124,6 +137,7 @@ impl Job {
         let reason = error.find_root().message().into_owned();
         self.query.plan_given_up(reason.clone());
         self.until_free().await;
+        self.task.begin_anew();
         let mut next = failed.next();
         while let Some(plan) = next {
             let (physical, context) = self.plan(plan).await?;
@@ -188,6 +202,27 @@ impl Job {
     }
 }
 
+/// How many consumers of memory the plan will have at least: one for each partition of an operator that
+/// keeps rows.
+fn consumers(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let keeps_rows = match plan.name() {
+        "ProjectionExec"
+        | "FilterExec"
+        | "CoalescePartitionsExec"
+        | "CoalesceBatchesExec"
+        | "GlobalLimitExec"
+        | "LocalLimitExec"
+        | "UnionExec"
+        | "CooperativeExec" => false,
+        _ => !plan.children().is_empty(),
+    };
+    let own = match keeps_rows {
+        true => plan.output_partitioning().partition_count() as u64,
+        false => 0,
+    };
+    own + plan.children().into_iter().map(consumers).sum::<u64>()
+}
+
 /// Whether the plan deals the rows of one partition out to several and does nothing with them that needs
 /// it: no join, aggregate or sort. They would come back in another order than they have, and people who
 /// look at the first rows of a table expect its first rows.
@@ -219,16 +254,29 @@ fn deals_rows_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
 /// Passes batches on until the last, or until nobody reads them any more.
 async fn pass_on(
     mut from: SendableRecordBatchStream,
+    task: &TaskMemory,
     to: &Sender<Result<RecordBatch>>,
     delivered: &mut bool,
 ) -> Result<()> {
-    while let Some(batch) = from.next().await.transpose()? {
+    while let Some(batch) = next(&mut from, task).await? {
         *delivered = true;
         if to.send(Ok(batch)).await.is_err() {
             break;
         }
     }
     Ok(())
+}
+
+/// The next batch, or the reason why the query was ended for want of memory.
+async fn next(
+    from: &mut SendableRecordBatchStream,
+    task: &TaskMemory,
+) -> Result<Option<RecordBatch>> {
+    tokio::select! {
+        biased;
+        error = task.cancelled() => Err(error),
+        batch = from.next() => batch.transpose(),
+    }
 }
 
 fn is_out_of_memory(error: &DataFusionError) -> bool {

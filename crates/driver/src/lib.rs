@@ -45,6 +45,7 @@ mod substitute;
 mod tables;
 mod temporal;
 mod types;
+mod user_functions;
 mod values;
 mod write;
 

@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::Stream;
 use parking_lot::Mutex;
-use plimsoll_memory::{PeakGuard, ResidentMemory, TaskMemory};
+use plimsoll_memory::{PeakGuard, TaskMemory};
 
 use crate::error::Error;
 use crate::history::History;
@@ -22,10 +22,11 @@ pub struct Query {
     sql: String,
     started: Instant,
     task: Arc<TaskMemory>,
-    resident: PeakGuard,
+    meter: PeakGuard,
     spill_directories: String,
     plans: Mutex<Plans>,
     rows: AtomicU64,
+    waiting: AtomicBool,
 }
 
 /// The plan of a query, and what is left of the one that was given up for it.
@@ -67,6 +68,8 @@ impl Plans {
 pub struct Progress {
     /// Time since the beginning of planning.
     pub elapsed: Duration,
+    /// Whether it waits for memory that other queries hold before it begins.
+    pub is_waiting: bool,
     /// Rows that scans have read so far.
     pub rows_scanned: u64,
     /// Execution memory held now.
@@ -75,6 +78,8 @@ pub struct Progress {
     pub execution_limit: u64,
     /// What it has written to disk for lack of memory.
     pub spilled: u64,
+    /// What is allocated in the process now; 0 where nobody counts it.
+    pub allocated: u64,
     /// What is resident in the process now.
     pub resident: u64,
 }
@@ -83,18 +88,23 @@ impl Query {
     pub(crate) fn new(
         sql: &str,
         task: Arc<TaskMemory>,
-        resident: PeakGuard,
+        meter: PeakGuard,
         spill_directories: String,
     ) -> Arc<Self> {
         Arc::new(Self {
             sql: sql.to_owned(),
             started: Instant::now(),
             task,
-            resident,
+            meter,
             spill_directories,
             plans: Mutex::default(),
             rows: AtomicU64::new(0),
+            waiting: AtomicBool::new(false),
         })
+    }
+
+    pub(crate) fn set_waiting(&self, waits: bool) {
+        self.waiting.store(waits, Ordering::Relaxed);
     }
 
     pub(crate) fn planned(&self, plan: Arc<dyn ExecutionPlan>) {
@@ -120,19 +130,23 @@ impl Query {
     /// How far it has come.
     pub fn progress(&self) -> Progress {
         let plans = self.plans.lock();
+        let now = self.meter.now();
         Progress {
             elapsed: self.started.elapsed(),
+            is_waiting: self.waiting.load(Ordering::Relaxed),
             rows_scanned: plans.running.as_ref().map_or(0, rows_scanned),
             execution: self.task.usage().held,
             execution_limit: self.task.limit(),
             spilled: plans.spills().iter().map(|spill| spill.bytes).sum(),
-            resident: ResidentMemory::read().map_or(0, |resident| resident.line()),
+            allocated: now.allocated,
+            resident: now.resident,
         }
     }
 
     /// Ends it so, and gives the record of it.
     pub(crate) fn record(&self, status: Status, error: Option<String>) -> QueryRecord {
         let usage = self.task.usage();
+        let peak = self.meter.peak();
         let mut plans = self.plans.lock();
         plans.end();
         let spills = plans.spills();
@@ -145,7 +159,9 @@ impl Query {
             seconds: self.started.elapsed().as_secs_f64(),
             peak_execution: usage.peak,
             peak_overdraft: usage.peak_overdraft,
-            peak_resident: self.resident.peak(),
+            peak_allocated: peak.allocated,
+            peak_resident: peak.resident,
+            overflowed: self.meter.overflowed(),
             spilled_bytes: spills.iter().map(|spill| spill.bytes).sum(),
             spill_files: spills.iter().map(|spill| spill.files).sum(),
             spills,

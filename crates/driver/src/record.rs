@@ -57,8 +57,12 @@ pub struct QueryRecord {
     pub peak_execution: u64,
     /// The most it held beyond what execution memory had to give; see `TaskMemory`.
     pub peak_overdraft: u64,
+    /// The most that was allocated in the whole process while it ran; 0 where nobody counts it.
+    pub peak_allocated: u64,
     /// The most that was resident in the whole process while it ran.
     pub peak_resident: u64,
+    /// What the process put on disk of large allocations that did not fit under the line, while it ran.
+    pub overflowed: u64,
     /// All it wrote to disk for lack of memory.
     pub spilled_bytes: u64,
     /// How many files that were.

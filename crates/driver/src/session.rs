@@ -11,7 +11,7 @@ use datafusion::logical_expr::LogicalPlan;
 use parking_lot::RwLock;
 use plimsoll_conf::settings::Master;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Origin, Settings, Warning};
-use plimsoll_memory::{TaskMemory, UnifiedMemory};
+use plimsoll_memory::{Pressure, TaskMemory, UnifiedMemory};
 
 use crate::answers;
 use crate::command::Command;
@@ -29,6 +29,7 @@ use crate::source::{Source, open_source};
 use crate::statement::{Statement, split};
 use crate::substitute::substitute;
 use crate::tables;
+use crate::user_functions::UserFunctions;
 
 /// A session: settings, tables, and the memory that its queries run in. Spark's `SparkSession` in
 /// local mode, where driver and executor are one process.
@@ -37,6 +38,7 @@ use crate::tables;
 /// settings of their own and share the memory, with the settings that make it, and the history.
 pub struct Session {
     context: SessionContext,
+    user_functions: UserFunctions,
     shared: Arc<Shared>,
     /// The settings that it started with, before the session changed any: those of its siblings.
     start: Conf,
@@ -162,6 +164,7 @@ impl Session {
         }
         Ok(Self {
             context,
+            user_functions: UserFunctions::default(),
             shared,
             start: conf,
             in_force: RwLock::new(in_force),
@@ -270,9 +273,9 @@ impl Session {
         self.shared.history.lock().clone()
     }
 
-    /// The most that was resident in the process since the session started, in bytes.
-    pub fn peak_resident(&self) -> u64 {
-        self.shared.meter.peak()
+    /// The meter of the process, and what keeps it under its line.
+    pub fn pressure(&self) -> &Pressure {
+        &self.shared.pressure
     }
 
     /// DataFusion's state of this session, for planning: tables, functions, options.
@@ -305,7 +308,7 @@ impl Session {
         let query = Query::new(
             statement.text(),
             Arc::clone(&task),
-            self.shared.meter.guard(),
+            self.shared.pressure.meter().guard(),
             self.shared.spill.describe(),
         );
         let planned = dialect::plan(&self.state(), statement.text()).await;
@@ -349,7 +352,7 @@ impl Session {
         let query = Query::new(
             description,
             Arc::clone(&task),
-            self.shared.meter.guard(),
+            self.shared.pressure.meter().guard(),
             self.shared.spill.describe(),
         );
         self.start(plan, &query, task).await.map_err(|error| {
@@ -382,7 +385,9 @@ impl Session {
                 engine::merge_fan_in(memory, partitions),
             )
         };
+        let runs_user_code = self.user_functions.are_in(&logical)?;
         let job = Job {
+            runs_user_code,
             logical,
             state,
             config,
@@ -394,7 +399,8 @@ impl Session {
             task,
             query: Arc::clone(query),
         };
-        let stream = job.start().await?;
+        let task = Arc::clone(&job.task);
+        let stream = task.at_work(job.start()).await?;
         let history = Arc::clone(&self.shared.history);
         Ok(Rows::running(stream, Arc::clone(query), history))
     }

@@ -6,7 +6,7 @@ use datafusion::catalog::MemorySchemaProvider;
 use parking_lot::{Mutex, RwLock};
 use plimsoll_conf::property::memory_keys;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Settings, fmt_bytes};
-use plimsoll_memory::{MemoryMode, Meter, Region, UnifiedMemory};
+use plimsoll_memory::{Bounds, MemoryMode, Pressure, Region, UnifiedMemory};
 
 use crate::answers;
 use crate::error::Error;
@@ -49,7 +49,7 @@ struct MemoryConf {
 pub(crate) struct Shared {
     pub(crate) machine: Machine,
     pub(crate) memory: Arc<UnifiedMemory>,
-    pub(crate) meter: Meter,
+    pub(crate) pressure: Pressure,
     pub(crate) history: SharedHistory,
     /// The views that all sessions see: Spark's database `global_temp`.
     pub(crate) global_views: Arc<MemorySchemaProvider>,
@@ -69,17 +69,23 @@ impl Shared {
     pub(crate) fn new(conf: Conf, machine: Machine, keeps_its_line: bool) -> Result<Self, Error> {
         let in_force = InForce::new(conf, &machine, 0)?;
         let (on_heap, off_heap) = regions(&in_force.layout);
-        let meter = Meter::start().map_err(|source| Error::System {
-            what: "cannot watch resident memory".into(),
-            source,
-        })?;
+        let memory = UnifiedMemory::new(on_heap, off_heap);
+        let pressure =
+            Pressure::start(Arc::clone(&memory), bounds(&in_force)).map_err(|source| {
+                Error::System {
+                    what: "cannot watch resident memory".into(),
+                    source,
+                }
+            })?;
+        let spill = SpillDirectories::create(&in_force.settings.local_dirs)?;
+        spill.take_overflow_of(&pressure);
         Ok(Self {
-            memory: UnifiedMemory::new(on_heap, off_heap),
-            meter,
+            memory,
+            pressure,
             history: Arc::new(Mutex::new(History::default())),
             global_views: Arc::new(MemorySchemaProvider::new()),
             ceiling: keeps_its_line.then_some(in_force.layout.line.bytes),
-            spill: SpillDirectories::create(&in_force.settings.local_dirs)?,
+            spill,
             memory_conf: RwLock::new(MemoryConf {
                 conf: in_force.conf,
                 version: 0,
@@ -135,6 +141,7 @@ impl Shared {
         let mut next = InForce::new(conf, &self.machine, memory.version)?;
         let (old, new) = (regions(&current.layout), regions(&next.layout));
         changed.sizes = answers::changes(&current.layout, &next.layout);
+        self.pressure.set(bounds(&next));
         for (mode, old, new) in [
             (MemoryMode::OnHeap, old.0, new.0),
             (MemoryMode::OffHeap, old.1, new.1),
@@ -215,6 +222,14 @@ impl Shared {
             fmt_bytes(most),
             fmt_bytes(possible >> 10 << 10),
         )))
+    }
+}
+
+/// What the process is to keep to.
+fn bounds(in_force: &InForce) -> Bounds {
+    Bounds {
+        line: in_force.layout.line.bytes,
+        lending: in_force.settings.memory.lending,
     }
 }
 

@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use plimsoll_memory::Pressure;
 use tempfile::TempDir;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::error::Error;
 
@@ -46,6 +47,17 @@ impl SpillDirectories {
             .with_mode(DiskManagerMode::Directories(paths))
             // The disk itself is the bound: a query is not to fail while there is room.
             .with_max_temp_directory_size(u64::MAX)
+    }
+
+    /// Lets large allocations that do not fit under the line be put on disk here.
+    pub(crate) fn take_overflow_of(&self, pressure: &Pressure) {
+        for path in self.paths() {
+            match pressure.overflow_into(path) {
+                Ok(()) => return,
+                // They wait for memory instead.
+                Err(error) => debug!("no memory can be mapped from {}: {error}", path.display()),
+            }
+        }
     }
 
     /// Removes what is in them, and them.

@@ -35,19 +35,31 @@
 //! [`TaskMemory`]: a small floor per consumer is granted in any case, beyond that it is refused,
 //! spills, and asks again.
 
+mod account;
+mod admission;
+mod allocator;
+mod attribution;
 mod execution_pool;
 mod ledger;
 mod meter;
 mod mode;
+mod overflow;
+mod pressure;
 mod reclaim;
+mod resident;
 mod storage_pool;
 mod task;
 mod unified;
 
+pub use admission::Admitted;
+pub use allocator::CountingAllocator;
+pub use attribution::Attributed;
 pub use ledger::{Holder, Refusal, TaskUsage};
-pub use meter::{Meter, PeakGuard, ResidentMemory};
+pub use meter::{Meter, PeakGuard, Sample};
 pub use mode::MemoryMode;
+pub use pressure::{Bounds, PartPeaks, Pressure, Steps, purge_with};
 pub use reclaim::Reclaim;
+pub use resident::ResidentMemory;
 pub use storage_pool::{BlockId, EvictBlocks};
 pub use task::TaskMemory;
-pub use unified::{Acquired, PoolSizes, Region, TaskId, UnifiedMemory};
+pub use unified::{Acquired, PoolSizes, Region, TaskId, UnifiedMemory, UserCode};

@@ -1,4 +1,4 @@
-/// Which of the two unified regions memory comes from, as Spark's `MemoryMode`.
+/// Which region memory comes from; the first two are Spark's `MemoryMode`.
 ///
 /// A native engine has no garbage-collected heap; the two regions are kept apart because their
 /// sizes are set apart: `spark.executor.memory` for one, `spark.memory.offHeap.size` for the other.
@@ -8,4 +8,7 @@ pub enum MemoryMode {
     OnHeap,
     /// The region of `spark.memory.offHeap.size`.
     OffHeap,
+    /// Memory of other parts of the line (user, reserved) that they do not use, lent to execution and taken
+    /// back under pressure (`spark.plimsoll.memory.lending`). Spark has no such region.
+    Lent,
 }

@@ -99,7 +99,7 @@ impl StoragePool {
         unused + self.evict(None, bytes - unused)
     }
 
-    fn evict(&mut self, for_block: Option<BlockId>, bytes: u64) -> u64 {
+    pub(crate) fn evict(&mut self, for_block: Option<BlockId>, bytes: u64) -> u64 {
         if bytes == 0 {
             return 0;
         }

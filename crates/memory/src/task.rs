@@ -1,20 +1,25 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use datafusion_common::{DataFusionError, Result, human_readable_size, resources_datafusion_err};
 use datafusion_execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
+use crate::account::TaskAccount;
+use crate::admission::Admitted;
+use crate::attribution::Attributed;
 use crate::ledger::{Holder, Ledger, TaskUsage};
 use crate::mode::MemoryMode;
 use crate::reclaim::{Offers, Reclaim};
-use crate::unified::{Acquired, TaskId, UnifiedMemory};
+use crate::unified::{Acquired, TaskId, UnifiedMemory, UserCode};
 
 /// The regions that a task draws on, in this order.
-const MODES: [MemoryMode; 2] = [MemoryMode::OnHeap, MemoryMode::OffHeap];
+const MODES: [MemoryMode; 3] = [MemoryMode::OnHeap, MemoryMode::OffHeap, MemoryMode::Lent];
 
 /// The execution memory of one task, shared between the consumers inside it: a DataFusion
 /// [`MemoryPool`] on top of [`UnifiedMemory`], and Spark's `TaskMemoryManager` in its place.
@@ -51,6 +56,9 @@ pub struct TaskMemory {
     floor: u64,
     most_overdraft: u64,
     offers: Offers,
+    account: Arc<TaskAccount>,
+    /// Why the task is to end, if it is.
+    cancelled: watch::Sender<Option<String>>,
     state: Mutex<State>,
 }
 
@@ -92,15 +100,79 @@ impl TaskMemory {
             .map(|mode| manager.pools(*mode))
             .map(|pools| pools.execution + pools.storage)
             .sum();
-        Arc::new(Self {
-            manager,
+        let task = Arc::new(Self {
+            manager: Arc::clone(&manager),
             task: TaskId::next(),
             quantum: Self::QUANTUM.min(size / 256),
             floor: Self::FLOOR.min(size / 64),
             most_overdraft: size / 4,
             offers: Offers::default(),
+            account: Arc::default(),
+            cancelled: watch::Sender::new(None),
             state: Mutex::new(State::default()),
-        })
+        });
+        manager.join(&task);
+        task
+    }
+
+    /// A future whose allocations are this task's, and those of what it spawns through DataFusion.
+    pub fn at_work<F: Future>(&self, future: F) -> Attributed<F> {
+        Attributed::new(Arc::clone(&self.account), future)
+    }
+
+    /// Bytes that the task allocated beyond what its consumers reserved.
+    pub fn unreserved(&self) -> u64 {
+        self.account
+            .live()
+            .saturating_sub(self.state.lock().ledger.held)
+    }
+
+    /// Bytes that the task allocated and has not freed.
+    pub fn allocated(&self) -> u64 {
+        self.account.live()
+    }
+
+    /// Ends the task for this reason, once whoever runs it hears of it.
+    pub fn cancel(&self, reason: String) {
+        self.cancelled.send_replace(Some(reason));
+    }
+
+    /// Waits until the task is to end, and gives the reason. A task that is begun anew is not to end.
+    pub async fn cancelled(&self) -> DataFusionError {
+        let mut cancelled = self.cancelled.subscribe();
+        // The sender lives as long as this does.
+        let reason = match cancelled.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        DataFusionError::ResourcesExhausted(reason)
+    }
+
+    /// Whether the task was told to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.borrow().is_some()
+    }
+
+    /// Lets a task that was cancelled begin anew.
+    pub fn begin_anew(&self) {
+        self.cancelled.send_replace(None);
+    }
+
+    /// Waits for a place among the tasks under way; see [`UnifiedMemory::admit`]. `consumers` is how many
+    /// consumers it will have: each needs its floor.
+    pub async fn admit(&self, consumers: u64, must_wait: impl FnOnce()) -> Admitted {
+        self.manager.admit(consumers * self.floor, must_wait).await
+    }
+
+    /// Says that user code runs in this task; see [`UnifiedMemory::run_user_code`].
+    pub fn run_user_code(&self) -> UserCode {
+        self.manager.run_user_code()
+    }
+
+    /// Waits while memory is so short that nothing more should be read, at most a little while; see
+    /// [`UnifiedMemory::until_let_go`].
+    pub async fn until_let_go(&self, most: Duration) {
+        self.manager.until_let_go(most).await;
     }
 
     /// The task memory behind a DataFusion pool, if it is one.
@@ -137,10 +209,7 @@ impl TaskMemory {
 
     /// The most the task could hold at this moment, in bytes.
     pub fn limit(&self) -> u64 {
-        MODES
-            .iter()
-            .map(|mode| self.manager.reachable_by(self.task, *mode))
-            .sum()
+        self.manager.reachable(self.task)
     }
 
     /// Sees to it that `bytes` more may be held, from the slack or from the manager, and says

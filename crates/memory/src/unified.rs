@@ -1,12 +1,16 @@
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
+use tokio::sync::watch;
 
+use crate::admission::{Admission, Admitted};
 use crate::execution_pool::ExecutionPool;
 use crate::mode::MemoryMode;
 use crate::storage_pool::{BlockId, EvictBlocks, StoragePool};
+use crate::task::TaskMemory;
 
 /// A task: whatever shares execution memory with its peers. In local mode one query, on a cluster
 /// one Ballista task; Spark's task attempt id.
@@ -81,13 +85,48 @@ pub struct PoolSizes {
 
 /// Execution and storage memory of one executor, on-heap and off-heap, with a soft border between
 /// the two; Spark's `UnifiedMemoryManager`.
+///
+/// Two things are beyond Spark's: a third region, of memory that is [lent](Self::lend) to execution, and an
+/// [allowance](Self::set_allowance) over all regions. Both are moved by the control loop ([`Pressure`](crate::Pressure)); without
+/// one nothing is lent and all is allowed.
 pub struct UnifiedMemory {
     state: Mutex<State>,
+    tasks: Mutex<Vec<Weak<TaskMemory>>>,
+    hold: watch::Sender<bool>,
+    user_code: AtomicU64,
+    admission: Arc<Admission>,
+}
+
+/// User code at work; see [`UnifiedMemory::run_user_code`].
+pub struct UserCode(Arc<UnifiedMemory>);
+
+impl Drop for UserCode {
+    fn drop(&mut self) {
+        self.0.user_code.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct State {
     on_heap: UnifiedRegion,
     off_heap: UnifiedRegion,
+    /// Memory of other parts that is lent to execution.
+    lent: UnifiedRegion,
+    /// What may be in use of all regions together; see [`UnifiedMemory::set_allowance`].
+    allowance: u64,
+}
+
+impl State {
+    fn in_use(&self) -> u64 {
+        [&self.on_heap, &self.off_heap, &self.lent]
+            .into_iter()
+            .map(|region| region.execution.used() + region.storage.used())
+            .sum()
+    }
+
+    /// What the allowance leaves of a request.
+    fn allowed(&self, bytes: u64) -> u64 {
+        bytes.min(self.allowance.saturating_sub(self.in_use()))
+    }
 }
 
 impl UnifiedMemory {
@@ -97,8 +136,92 @@ impl UnifiedMemory {
             state: Mutex::new(State {
                 on_heap: UnifiedRegion::new(MemoryMode::OnHeap, on_heap),
                 off_heap: UnifiedRegion::new(MemoryMode::OffHeap, off_heap),
+                lent: UnifiedRegion::new(MemoryMode::Lent, Region::EMPTY),
+                allowance: u64::MAX,
             }),
+            tasks: Mutex::default(),
+            hold: watch::Sender::new(false),
+            user_code: AtomicU64::new(0),
+            admission: Admission::new(),
         })
+    }
+
+    /// Lends `bytes` of other parts of the line to execution, in place of what was lent before. What tasks hold above
+    /// it stays with them until they give it back, and nothing more is granted of it meanwhile.
+    pub fn lend(&self, bytes: u64) {
+        self.resize(MemoryMode::Lent, Region::new(bytes, 0));
+    }
+
+    /// Bounds what may be in use of all regions together, in bytes: what the process has left for them beside
+    /// memory that nobody reserved. Requests past it are granted nothing; what is held already stays.
+    pub fn set_allowance(&self, bytes: u64) {
+        self.state.lock().allowance = bytes;
+    }
+
+    /// What execution and storage hold of all regions, in bytes.
+    pub fn in_use(&self) -> u64 {
+        self.state.lock().in_use()
+    }
+
+    /// Evicts cached blocks that execution may take, up to `bytes`, and returns what that freed. The memory
+    /// goes to execution's side of the border.
+    pub fn evict(&self, bytes: u64) -> u64 {
+        [MemoryMode::OnHeap, MemoryMode::OffHeap]
+            .into_iter()
+            .fold(0, |freed, mode| {
+                freed + self.region(mode, |region| region.evict(bytes.saturating_sub(freed)))
+            })
+    }
+
+    /// The size of one region as it was laid out or lent, in bytes, whatever is in use of it.
+    pub fn size(&self, mode: MemoryMode) -> u64 {
+        self.region(mode, |region| region.limit.size)
+    }
+
+    /// Waits until a task whose operators need `least` bytes to work at all fits beside those that are under way,
+    /// in turn and at most 10 s; `must_wait` is called if it does not fit at once.
+    pub async fn admit(&self, least: u64, must_wait: impl FnOnce()) -> Admitted {
+        let capacity = self.size(MemoryMode::OnHeap) + self.size(MemoryMode::OffHeap);
+        self.admission.enter(least, capacity, must_wait).await
+    }
+
+    /// Says that user code runs until the guard is dropped: memory it takes is announced by nobody, so
+    /// nothing is lent meanwhile.
+    pub fn run_user_code(self: &Arc<Self>) -> UserCode {
+        self.user_code.fetch_add(1, Ordering::Relaxed);
+        UserCode(Arc::clone(self))
+    }
+
+    /// Whether user code runs.
+    pub fn runs_user_code(&self) -> bool {
+        self.user_code.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn join(&self, task: &Arc<TaskMemory>) {
+        let mut tasks = self.tasks.lock();
+        tasks.retain(|task| task.strong_count() > 0);
+        tasks.push(Arc::downgrade(task));
+    }
+
+    /// The tasks that have not ended.
+    pub fn tasks(&self) -> Vec<Arc<TaskMemory>> {
+        self.tasks.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Holds back work that would need more memory, such as reading another batch, or lets it go on.
+    pub(crate) fn hold_back(&self, hold: bool) {
+        self.hold
+            .send_if_modified(|held| std::mem::replace(held, hold) != hold);
+    }
+
+    /// Waits while work is held back, and no longer than `most`: what was read already may be all that can
+    /// free memory, when it is worked on.
+    pub async fn until_let_go(&self, most: Duration) {
+        if *self.hold.borrow() {
+            let mut held = self.hold.subscribe();
+            // The sender lives as long as this does; time running out is as good as being let go.
+            let _ = tokio::time::timeout(most, held.wait_for(|held| !held)).await;
+        }
     }
 
     /// Names the holder of cached blocks, which execution may ask to evict some. Without one
@@ -113,7 +236,14 @@ impl UnifiedMemory {
     /// evicting what storage borrowed. Spark's `acquireExecutionMemory`, which may block where this
     /// answers [`Acquired::MustWait`].
     pub fn acquire_execution(&self, task: TaskId, bytes: u64, mode: MemoryMode) -> Acquired {
-        self.region(mode, |region| region.acquire_execution(task, bytes))
+        let mut state = self.state.lock();
+        let allowed = state.allowed(bytes);
+        let region = state.region(mode);
+        if allowed == 0 && bytes > 0 {
+            region.execution.activate(task);
+            return Acquired::Granted(0);
+        }
+        region.acquire_execution(task, allowed)
     }
 
     /// Gives back up to `bytes` of what `task` holds and returns how many that were.
@@ -124,15 +254,18 @@ impl UnifiedMemory {
     /// Gives back all that `task` holds in both modes, and returns how many bytes that were: the
     /// end of a task. Spark's `releaseAllExecutionMemoryForTask`.
     pub fn release_all_execution(&self, task: TaskId) -> u64 {
-        self.release_execution(task, u64::MAX, MemoryMode::OnHeap)
-            + self.release_execution(task, u64::MAX, MemoryMode::OffHeap)
+        [MemoryMode::OnHeap, MemoryMode::OffHeap, MemoryMode::Lent]
+            .into_iter()
+            .map(|mode| self.release_execution(task, u64::MAX, mode))
+            .sum()
     }
 
     /// Takes all of `bytes` for a cached block, or nothing: free storage memory first, then free
     /// execution memory, then other datasets' blocks. Spark's `acquireStorageMemory`.
     #[must_use]
     pub fn acquire_storage(&self, block: BlockId, bytes: u64, mode: MemoryMode) -> bool {
-        self.region(mode, |region| region.acquire_storage(block, bytes))
+        let mut state = self.state.lock();
+        state.allowed(bytes) == bytes && state.region(mode).acquire_storage(block, bytes)
     }
 
     /// Takes memory for a block whose size is not known yet, while it is read in (unrolled): storage
@@ -172,6 +305,18 @@ impl UnifiedMemory {
         self.region(mode, |region| region.reachable_by(task))
     }
 
+    /// The most that `task` could hold of all regions at this moment, in bytes, within the allowance.
+    pub fn reachable(&self, task: TaskId) -> u64 {
+        let state = self.state.lock();
+        let regions = [&state.on_heap, &state.off_heap, &state.lent];
+        let held: u64 = regions
+            .iter()
+            .map(|region| region.execution.held_by(task))
+            .sum();
+        let reachable: u64 = regions.iter().map(|region| region.reachable_by(task)).sum();
+        reachable.min(held.saturating_add(state.allowed(u64::MAX)))
+    }
+
     /// How many tasks share the execution memory of one region.
     pub fn active_tasks(&self, mode: MemoryMode) -> usize {
         self.region(mode, |region| region.execution.active_tasks())
@@ -188,11 +333,17 @@ impl UnifiedMemory {
     }
 
     fn region<T>(&self, mode: MemoryMode, act: impl FnOnce(&mut UnifiedRegion) -> T) -> T {
-        let mut state: MutexGuard<'_, State> = self.state.lock();
-        act(match mode {
-            MemoryMode::OnHeap => &mut state.on_heap,
-            MemoryMode::OffHeap => &mut state.off_heap,
-        })
+        act(self.state.lock().region(mode))
+    }
+}
+
+impl State {
+    fn region(&mut self, mode: MemoryMode) -> &mut UnifiedRegion {
+        match mode {
+            MemoryMode::OnHeap => &mut self.on_heap,
+            MemoryMode::OffHeap => &mut self.off_heap,
+            MemoryMode::Lent => &mut self.lent,
+        }
     }
 }
 
@@ -201,6 +352,7 @@ impl fmt::Debug for UnifiedMemory {
         f.debug_struct("UnifiedMemory")
             .field("on_heap", &self.pools(MemoryMode::OnHeap))
             .field("off_heap", &self.pools(MemoryMode::OffHeap))
+            .field("lent", &self.pools(MemoryMode::Lent))
             .finish()
     }
 }
@@ -281,6 +433,15 @@ impl UnifiedRegion {
         let stored = self.storage.acquire(block, bytes);
         self.settle();
         stored
+    }
+
+    fn evict(&mut self, bytes: u64) -> u64 {
+        let borrowed = self.storage.used().saturating_sub(self.limit.storage);
+        let freed = self.storage.evict(None, bytes.min(borrowed));
+        self.storage.lessen(freed);
+        self.execution.enlarge(freed);
+        self.settle();
+        freed
     }
 
     fn resize(&mut self, to: Region) {

@@ -4,6 +4,7 @@ mod text;
 
 use plimsoll_conf::MemoryLayout;
 use plimsoll_driver::{QueryRecord, Session};
+use plimsoll_memory::{PartPeaks, Steps};
 use serde::Serialize;
 
 /// What a run comes to, for the end of it. Sizes are in bytes; as JSON it is one object.
@@ -15,6 +16,8 @@ pub struct Report {
     pub layout: MemoryLayout,
     /// The highest figures of the whole run.
     pub peak: Peak,
+    /// What was done to stay under the line.
+    pub steps: Steps,
     /// The queries, oldest first.
     pub queries: Vec<QueryRecord>,
     /// How many older queries are left out of `queries`; the peaks include them.
@@ -26,8 +29,14 @@ pub struct Report {
 pub struct Peak {
     /// Resident memory of the process that the kernel cannot take back.
     pub resident: u64,
+    /// Bytes allocated in the process; 0 where nobody counts them.
+    pub allocated: u64,
+    /// Large allocations that were on disk because they did not fit under the line.
+    pub overflow: u64,
     /// Execution memory that one query held.
     pub execution: u64,
+    /// What each part of the line held.
+    pub parts: PartPeaks,
 }
 
 impl Report {
@@ -35,13 +44,19 @@ impl Report {
     pub fn of(session: &Session) -> Self {
         let history = session.history();
         let layout = session.layout();
+        let pressure = session.pressure();
+        let most = pressure.meter().peak();
         Self {
             line: layout.line.bytes,
             layout,
             peak: Peak {
-                resident: session.peak_resident(),
+                resident: most.resident,
+                allocated: most.allocated,
+                overflow: most.overflow,
                 execution: history.peak_execution(),
+                parts: pressure.part_peaks(),
             },
+            steps: pressure.steps(),
             queries: history.records().cloned().collect(),
             queries_left_out: history.forgotten(),
         }

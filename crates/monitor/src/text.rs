@@ -2,7 +2,7 @@ use std::fmt;
 
 use plimsoll_conf::fmt_bytes;
 use plimsoll_driver::{QueryRecord, Status};
-use plimsoll_memory::{Holder, Refusal};
+use plimsoll_memory::{Holder, Refusal, Steps};
 
 use crate::Report;
 
@@ -26,15 +26,25 @@ impl fmt::Display for Report {
             percent(self.peak.resident, self.line)
         );
         row(f, "resident at peak", self.peak.resident, &share)?;
-        row(
-            f,
-            "unified",
-            executor.unified.bytes,
-            &executor.unified.formula,
-        )?;
+        if self.peak.allocated > 0 {
+            let note = "handed out by the allocator";
+            row(f, "allocated at peak", self.peak.allocated, note)?;
+            let parts = &self.peak.parts;
+            for (name, most, part) in [
+                ("engine", parts.engine, &executor.reserved),
+                ("unified", parts.unified, &executor.unified),
+                ("user", parts.user, &executor.user),
+            ] {
+                let share = format!("at peak, of {} = {}", fmt_bytes(part.bytes), part.formula);
+                row(f, &format!("  {name}"), most, &share)?;
+            }
+        }
         let share = percent(self.peak.execution, executor.unified.bytes);
         let share = format!("{share} of unified, the most that one query held");
         row(f, "execution at peak", self.peak.execution, &share)?;
+        for step in steps(&self.steps) {
+            writeln!(f, "  {step}")?;
+        }
         if self.queries_left_out > 0 {
             writeln!(
                 f,
@@ -53,6 +63,54 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// What was done to stay under the line, in words; nothing of what was not done.
+fn steps(steps: &Steps) -> Vec<String> {
+    let times = |n: u64| count(n, "time");
+    [
+        (
+            steps.taken_back,
+            format!("lent memory was taken back {}", times(steps.taken_back)),
+        ),
+        (
+            steps.evicted,
+            format!("{} of cached blocks were evicted", fmt_bytes(steps.evicted)),
+        ),
+        (
+            steps.reclaimed,
+            format!(
+                "{} were taken back from idle operators",
+                fmt_bytes(steps.reclaimed)
+            ),
+        ),
+        (
+            steps.held_back,
+            format!("scans were held back {}", times(steps.held_back)),
+        ),
+        (
+            steps.overflowed,
+            format!(
+                "{} in large allocations were put on disk, since they did not fit under the line",
+                fmt_bytes(steps.overflowed)
+            ),
+        ),
+        (
+            steps.waits,
+            format!("threads waited for memory {}", times(steps.waits)),
+        ),
+        (
+            steps.cancelled,
+            format!(
+                "{} ended to stay under the line",
+                count(steps.cancelled, "plan")
+            ),
+        ),
+    ]
+    .into_iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(_, words)| words)
+    .collect()
 }
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, bytes: u64, note: &str) -> fmt::Result {
@@ -175,7 +233,9 @@ mod tests {
             seconds: 2.5,
             peak_execution: 200 << 20,
             peak_overdraft: 0,
+            peak_allocated: 280 << 20,
             peak_resident: 300 << 20,
+            overflowed: 0,
             spilled_bytes: 3 << 30,
             spill_files: 12,
             spills: vec![OperatorSpill {

@@ -20,6 +20,9 @@ pub static RESERVED: Key<Size, Missing> = Key::derived(
     "300m; less when the pool is under 450m",
 );
 
+/// `spark.plimsoll.memory.lending`.
+pub static LENDING: Key<Switch> = Key::new("spark.plimsoll.memory.lending", Switch, "true");
+
 /// `spark.driver.memory`.
 pub static DRIVER_MEMORY: Key<Size> = Key::new("spark.driver.memory", POSITIVE_MIB, "1g");
 
@@ -74,6 +77,10 @@ pub(super) static TABLE: &[Property] = &[
     RESERVED.property(
         Effect::Live,
         "What the engine keeps for itself before memory is divided",
+    ),
+    LENDING.property(
+        Effect::Live,
+        "Whether execution may use what the reserved and user parts leave unused; false is Spark to the byte",
     ),
     DRIVER_MEMORY.property(
         Effect::Live,

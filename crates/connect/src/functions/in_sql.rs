@@ -31,7 +31,7 @@ pub fn register_functions(session: &Arc<Session>) {
     for name in NAMES {
         let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if is_word && !is_there(name) && !is_generator(name) {
-            session.register_function(ScalarUDF::new_from_impl(InSql {
+            session.register_engine_function(ScalarUDF::new_from_impl(InSql {
                 name,
                 signature: Signature::variadic_any(Volatility::Immutable),
                 session: Arc::downgrade(session),

@@ -27,8 +27,15 @@ impl Session {
             .map_err(internal)
     }
 
-    /// Gives the session's SQL a function.
+    /// Gives the session's SQL a function of the user's. Memory that it takes is announced by nobody: while a
+    /// query with it runs, no other part's memory is lent to execution.
     pub fn register_function(&self, function: ScalarUDF) {
+        self.user_functions.add(&function);
+        self.context.register_udf(function);
+    }
+
+    /// Gives the session's SQL a function that belongs to the engine.
+    pub fn register_engine_function(&self, function: ScalarUDF) {
         self.context.register_udf(function);
     }
 
