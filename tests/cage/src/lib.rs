@@ -31,4 +31,4 @@ mod verdict;
 pub use cage::{Cage, Caged, Exit, Run};
 pub use capture::Captured;
 pub use size::{human, spelled};
-pub use verdict::{Verdict, judge};
+pub use verdict::{Verdict, judge, names_line};

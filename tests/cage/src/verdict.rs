@@ -115,9 +115,9 @@ fn error(run: &Run, other_errors: &[&str]) -> Verdict {
         let last = told.lines().next_back().unwrap_or("nothing on stderr");
         return Verdict::Unclean(format!("{}, without an error: {last}", run.exit));
     };
-    let names_line = names(&message, run.line);
+    let named = names_line(&message, run.line);
     let clean = run.exit == Exit::Code(1) && !told.contains("panicked");
-    let expected = names_line || other_errors.iter().any(|words| message.contains(words));
+    let expected = named || other_errors.iter().any(|words| message.contains(words));
     match (clean, expected) {
         (true, true) => Verdict::Refused(message),
         (true, false) => Verdict::Unclean(format!("the error does not name the line: {message}")),
@@ -125,8 +125,9 @@ fn error(run: &Run, other_errors: &[&str]) -> Verdict {
     }
 }
 
-/// Whether a message names a size, in either way of writing it, and calls it what it is.
-fn names(message: &str, line: u64) -> bool {
+/// Whether an error names the line: it says "line", and how much that is, as people write it (`64 MiB`) or as settings
+/// take it (`64m`).
+pub fn names_line(message: &str, line: u64) -> bool {
     let written = [human(line), spelled(line)];
     message.contains("line") && written.iter().any(|size| stands_alone(message, size))
 }

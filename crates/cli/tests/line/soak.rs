@@ -1,0 +1,185 @@
+//! Random queries under a random line, for as long as one likes.
+
+use std::env;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use plimsoll_bench::answers::{self, Answer};
+use plimsoll_cage::{Exit, human, judge, names_line};
+use tokio::time::error::Elapsed;
+use tokio::time::{sleep, timeout};
+
+use crate::queries::{Random, query};
+use crate::runs::{MIB, PATIENCE, Runs, TPCH};
+use crate::server::Server;
+
+/// Queries at a time.
+const CLIENTS: usize = 3;
+
+/// What may be resident at the end beyond the level after the warm-up: a tenth of it, or what jemalloc's arenas and the
+/// history of queries come to in a small process.
+fn tolerated(level: u64) -> u64 {
+    level + (level / 10).max(8 * MIB)
+}
+
+/// The length of the run, of its warm-up, and its lines: short ones from 64 to 192 MiB, long ones from 512 MiB to 2 GiB.
+struct Plan {
+    seconds: u64,
+    warm_up: u64,
+    line: u64,
+    distinct: usize,
+}
+
+impl Plan {
+    fn of(seconds: u64, random: &mut Random) -> Self {
+        let long = seconds >= 300;
+        let (least, most) = if long { (512, 2048) } else { (64, 192) };
+        Self {
+            seconds,
+            warm_up: if long { 60 } else { seconds / 3 },
+            line: (least + random.below(most - least + 1)) * MIB,
+            distinct: if long { 200 } else { 12 },
+        }
+    }
+}
+
+/// Queries and their answers, dealt out in turn.
+struct Queries {
+    queries: Vec<(String, Answer)>,
+    dealt: AtomicUsize,
+}
+
+type Asked = Arc<Queries>;
+
+impl Queries {
+    fn new(queries: Vec<(String, Answer)>) -> Self {
+        let dealt = AtomicUsize::new(0);
+        Self { queries, dealt }
+    }
+
+    fn next(&self) -> (&str, &Answer) {
+        let at = self.dealt.fetch_add(1, Ordering::Relaxed) % self.queries.len();
+        let (sql, answer) = &self.queries[at];
+        (sql, answer)
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    match env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} takes a whole number")),
+        Err(_) => default,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_random_queries_within_a_random_line_leave_no_growth_behind() {
+    let seed = setting("PLIMSOLL_SEED", 1);
+    let mut random = Random::new(seed);
+    let plan = Plan::of(setting("PLIMSOLL_SOAK_SECONDS", 20), &mut random);
+    eprintln!("seed {seed}, line {}, {} s", human(plan.line), plan.seconds);
+    let texts: Vec<String> = (0..plan.distinct).map(|_| query(&mut random)).collect();
+    let Some(queries) = with_answers(texts).await else {
+        return;
+    };
+    let asked = Arc::new(Queries::new(queries));
+    let Some(server) = Server::start(plan.line, &TPCH) else {
+        return;
+    };
+    let mut runs = Runs::default();
+    ask_for(plan.warm_up, &server, &asked, plan.line, &mut runs).await;
+    let level = idle_level(&server).await;
+    ask_for(
+        plan.seconds - plan.warm_up,
+        &server,
+        &asked,
+        plan.line,
+        &mut runs,
+    )
+    .await;
+    let end = idle_level(&server).await;
+    eprintln!(
+        "resident when idle: {} after the warm-up, {} at the end",
+        human(level),
+        human(end)
+    );
+    if end > tolerated(level) {
+        runs.broke(format!(
+            "resident when idle grew from {} to {} (seed {seed})",
+            human(level),
+            human(end)
+        ));
+    }
+    let run = server.end();
+    let verdict = judge(&run, |_| Ok(()), &[]);
+    let kept = verdict.is_kept() && run.exit == Exit::Code(0);
+    runs.add(&format!("soak with seed {seed}"), &run, &verdict, kept);
+    runs.assert_kept();
+}
+
+/// The right answers, from a server that has more memory than they need and nothing else to do. `None` where no cage
+/// can be made.
+async fn with_answers(texts: Vec<String>) -> Option<Vec<(String, Answer)>> {
+    let ample = Server::start(2048 * MIB, &TPCH)?;
+    let mut client = ample.client().await;
+    let mut answered = Vec::new();
+    for text in texts {
+        let answer = client.ask(&text).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{text}: {error}"));
+        answered.push((text, answer));
+    }
+    Some(answered)
+}
+
+/// Clients ask one query after the other for some time; what is wrong with their answers goes into `runs`.
+async fn ask_for(seconds: u64, server: &Server, asked: &Asked, line: u64, runs: &mut Runs) {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let (mut client, asked) = (server.client().await, Arc::clone(asked));
+        clients.push(tokio::spawn(async move {
+            let mut wrong = Vec::new();
+            while Instant::now() < until {
+                let (sql, right) = asked.next();
+                let answer = timeout(PATIENCE, client.ask(sql)).await;
+                if let Some(found) = fault(sql, answer, right, line) {
+                    wrong.push(found);
+                }
+            }
+            wrong
+        }));
+    }
+    for client in clients {
+        for wrong in client.await.unwrap() {
+            runs.broke(wrong);
+        }
+    }
+}
+
+/// What is wrong with an answer.
+fn fault(
+    sql: &str,
+    answer: Result<Result<Answer, String>, Elapsed>,
+    right: &Answer,
+    line: u64,
+) -> Option<String> {
+    let found = match answer {
+        Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
+        Ok(Ok(ours)) => answers::difference(&ours, right, &[], sql)?,
+        Ok(Err(error)) if names_line(&error, line) => return None,
+        Ok(Err(error)) => format!("an error that does not name the line: {error}"),
+    };
+    Some(format!("{sql}: {found}"))
+}
+
+/// What is resident once nothing runs: the least of some seconds, in which freed pages go back to the system.
+async fn idle_level(server: &Server) -> u64 {
+    let mut least = u64::MAX;
+    for _ in 0..30 {
+        sleep(Duration::from_millis(100)).await;
+        least = least.min(server.resident());
+    }
+    least
+}
