@@ -6,6 +6,7 @@
 pub mod answers;
 pub mod demo;
 pub mod hostile;
+pub mod memory;
 pub mod paths;
 pub mod progress;
 pub mod size;

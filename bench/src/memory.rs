@@ -1,0 +1,10 @@
+//! `memory`: whether engines stay within a line that the kernel enforces, and what it costs them.
+//!
+//! Each run is a process of its own in a memory cgroup of exactly the line (`plimsoll_cage`), which has to give the right
+//! answer. The engines read the same Parquet files with the same number of threads; each of the others is told the whole
+//! line, and told 80 % of it, which is what people do who know it. [`engine`] starts one, [`outcome`] says what came of it,
+//! [`table`] draws all of them.
+
+pub mod engine;
+pub mod outcome;
+pub mod table;

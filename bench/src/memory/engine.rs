@@ -1,0 +1,135 @@
+//! The engines: how each is told its memory and given a query.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+
+use anyhow::{Error, bail};
+use plimsoll_cage::spelled;
+use serde::Serialize;
+
+/// What part of the line an engine is told, in percent, by those who know that its limit is not one of the process.
+const SHARE: u64 = 80;
+
+/// An engine and what it is told of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub enum Engine {
+    /// This one, told the line.
+    Plimsoll,
+    /// DataFusion's Python wheel with its fair pool.
+    DataFusion {
+        /// Percent of the line that it is told.
+        share: u64,
+    },
+    /// DuckDB's Python wheel.
+    DuckDb {
+        /// Percent of the line that it is told.
+        share: u64,
+    },
+}
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The `plimsoll` binary.
+    pub plimsoll: PathBuf,
+    /// A Python that has the wheels of the other engines.
+    pub python: PathBuf,
+    /// The script that runs a query in one of them.
+    pub script: PathBuf,
+}
+
+impl Engine {
+    /// All of them, as they are compared.
+    pub const ALL: [Engine; 5] = [
+        Engine::Plimsoll,
+        Engine::DataFusion { share: 100 },
+        Engine::DataFusion { share: SHARE },
+        Engine::DuckDb { share: 100 },
+        Engine::DuckDb { share: SHARE },
+    ];
+
+    /// The command that runs the query in `file` over the tables in a directory, prints its rows as CSV, and ends with
+    /// its figures as a line of JSON on stderr.
+    pub fn command(
+        self,
+        programs: &Programs,
+        line: u64,
+        tables: &Path,
+        file: &Path,
+        spill: &Path,
+    ) -> Command {
+        let (name, share) = match self {
+            Engine::Plimsoll => {
+                let mut command = Command::new(&programs.plimsoll);
+                command
+                    .env("SPARK_LOCAL_DIRS", spill)
+                    .args(["sql", "--memory", &spelled(line)])
+                    .args(["--output", "csv", "--report", "json", "--tables"])
+                    .args([tables, Path::new("-f"), file]);
+                return command;
+            }
+            Engine::DataFusion { share } => ("datafusion", share),
+            Engine::DuckDb { share } => ("duckdb", share),
+        };
+        let mut command = Command::new(&programs.python);
+        command
+            .arg(&programs.script)
+            .args([name, &(line / 100 * share).to_string()])
+            .args([tables, file, spill]);
+        command
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Engine::Plimsoll => write!(f, "plimsoll"),
+            Engine::DataFusion { share: 100 } => write!(f, "datafusion"),
+            Engine::DuckDb { share: 100 } => write!(f, "duckdb"),
+            Engine::DataFusion { share } => write!(f, "datafusion:{share}"),
+            Engine::DuckDb { share } => write!(f, "duckdb:{share}"),
+        }
+    }
+}
+
+impl From<Engine> for String {
+    fn from(engine: Engine) -> Self {
+        engine.to_string()
+    }
+}
+
+impl FromStr for Engine {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, share) = text.split_once(':').unwrap_or((text, "100"));
+        let share = share.parse().unwrap_or(0);
+        match name {
+            _ if !(1..=100).contains(&share) => bail!("'{text}': a share is from 1 to 100 percent"),
+            "plimsoll" if share == 100 => Ok(Engine::Plimsoll),
+            "datafusion" => Ok(Engine::DataFusion { share }),
+            "duckdb" => Ok(Engine::DuckDb { share }),
+            _ => bail!(
+                "'{text}' is none of plimsoll, datafusion, duckdb, or one of the latter with a share: duckdb:80"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_read_as_they_are_written() {
+        for engine in Engine::ALL {
+            assert_eq!(engine.to_string().parse::<Engine>().unwrap(), engine);
+        }
+        for text in ["", "spark", "duckdb:0", "duckdb:x", "plimsoll:80"] {
+            assert!(text.parse::<Engine>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The outcomes as Markdown.
+
+use std::fmt::Write;
+
+use plimsoll_cage::human;
+
+use super::engine::Engine;
+use super::outcome::{Kind, Outcome};
+
+/// A section for each line: this engine's figures, then all engines side by side.
+pub fn draw(outcomes: &[Outcome], machine: &str, title: &str) -> String {
+    let mut text = format!("# {title}\n\n{machine}\n");
+    let mut lines: Vec<u64> = outcomes.iter().map(|outcome| outcome.line).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    for line in lines {
+        let here: Vec<_> = outcomes
+            .iter()
+            .filter(|outcome| outcome.line == line)
+            .collect();
+        let _ = writeln!(text, "\n## Within {}\n", human(line));
+        text.push_str(&own(&here));
+        text.push_str(&side_by_side(&here));
+    }
+    text
+}
+
+/// The figures of this engine.
+fn own(outcomes: &[&Outcome]) -> String {
+    let own: Vec<_> = outcomes
+        .iter()
+        .filter(|outcome| outcome.engine == Engine::Plimsoll)
+        .collect();
+    if own.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "| plimsoll | verdict | seconds | spilled | reserved at peak | allocated | resident | of the line |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+    );
+    for outcome in own {
+        let optional = |bytes: Option<u64>| bytes.map_or("–".to_owned(), human);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.1} | {} | {} | {} | {} | {} |",
+            outcome.query,
+            outcome.verdict.word(),
+            outcome.seconds,
+            optional(outcome.spilled),
+            optional(outcome.reserved),
+            optional(outcome.allocated),
+            human(outcome.resident),
+            share(outcome),
+        );
+    }
+    text.push('\n');
+    text
+}
+
+/// A column for each engine: seconds and the share of the line that was resident, or what went wrong.
+fn side_by_side(outcomes: &[&Outcome]) -> String {
+    let mut engines: Vec<Engine> = Vec::new();
+    let mut queries: Vec<&str> = Vec::new();
+    for outcome in outcomes {
+        if !engines.contains(&outcome.engine) {
+            engines.push(outcome.engine);
+        }
+        if !queries.contains(&outcome.query.as_str()) {
+            queries.push(&outcome.query);
+        }
+    }
+    let mut text = String::from("| |");
+    for engine in &engines {
+        let _ = write!(text, " {engine} |");
+    }
+    let _ = writeln!(text, "\n| --- |{}", " ---: |".repeat(engines.len()));
+    for query in queries {
+        let _ = write!(text, "| {query} |");
+        for engine in &engines {
+            let found = outcomes
+                .iter()
+                .find(|outcome| outcome.query == query && outcome.engine == *engine);
+            let _ = write!(
+                text,
+                " {} |",
+                found.map_or(String::new(), |outcome| cell(outcome))
+            );
+        }
+        text.push('\n');
+    }
+    text.push_str("| **right, within the line** |");
+    for engine in &engines {
+        let of_engine: Vec<_> = outcomes
+            .iter()
+            .filter(|outcome| outcome.engine == *engine)
+            .collect();
+        let right = of_engine
+            .iter()
+            .filter(|outcome| outcome.verdict == Kind::Right);
+        let seconds: f64 = right.clone().map(|outcome| outcome.seconds).sum();
+        let _ = write!(
+            text,
+            " {} of {}, {seconds:.1} s |",
+            right.count(),
+            of_engine.len()
+        );
+    }
+    text.push('\n');
+    text
+}
+
+fn cell(outcome: &Outcome) -> String {
+    match outcome.verdict {
+        Kind::Right => format!("{:.1} s, {}", outcome.seconds, share(outcome)),
+        Kind::Over => format!("OVER, {}", share(outcome)),
+        kind => kind.word().to_owned(),
+    }
+}
+
+fn share(outcome: &Outcome) -> String {
+    let percent = 100.0 * outcome.resident as f64 / outcome.line.max(1) as f64;
+    format!("{percent:.0} %")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(engine: Engine, query: &str, verdict: Kind, seconds: f64) -> Outcome {
+        Outcome {
+            engine,
+            query: query.to_owned(),
+            line: 1 << 30,
+            verdict,
+            words: String::new(),
+            seconds,
+            spilled: Some(1 << 20),
+            reserved: None,
+            allocated: None,
+            resident: 1 << 29,
+            kernel: 0,
+        }
+    }
+
+    #[test]
+    fn engines_stand_side_by_side_and_only_right_answers_are_counted() {
+        let duckdb = Engine::DuckDb { share: 80 };
+        let outcomes = [
+            outcome(Engine::Plimsoll, "q1", Kind::Right, 1.0),
+            outcome(Engine::Plimsoll, "q2", Kind::Refused, 1.0),
+            outcome(duckdb, "q1", Kind::Killed, 1.0),
+            outcome(duckdb, "q2", Kind::Right, 2.5),
+        ];
+        let drawn = draw(&outcomes, "a machine", "title");
+        for row in [
+            "## Within 1 GiB",
+            "| q1 | right | 1.0 | 1 MiB | – | – | 512 MiB | 50 % |",
+            "| | plimsoll | duckdb:80 |",
+            "| q1 | 1.0 s, 50 % | KILLED |",
+            "| q2 | refused | 2.5 s, 50 % |",
+            "| **right, within the line** | 1 of 2, 1.0 s | 1 of 2, 2.5 s |",
+        ] {
+            assert!(drawn.contains(row), "{row} is not in\n{drawn}");
+        }
+    }
+}
