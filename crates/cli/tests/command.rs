@@ -301,16 +301,28 @@ fn run_with_spill_on(place: &Workplace, mount: &str, arguments: &[&str]) -> Opti
 fn a_full_spill_directory_is_named_with_what_to_do_and_left_empty() {
     let place = Workplace::new();
     let sort = "SELECT id, repeat(CAST(id AS STRING), 20) AS s FROM range(1000000) ORDER BY s";
-    let arguments = ["sql", "--memory", "64m", "-e", sort];
-    let Some(run) = run_with_spill_on(&place, "size=4m", &arguments) else {
-        return;
-    };
-    assert_error(&run, &["no space left to spill to", "spark.local.dir"]);
-    let told = stderr(&run);
-    assert!(
-        told.trim_end().ends_with(')'),
-        "nothing is left behind the error: {told}"
-    );
+    let bounds = [
+        (
+            None,
+            "nine tenths of what would be free",
+            "what they may take",
+        ),
+        (Some("1g"), "No space left on device", ")"),
+    ];
+    for (bound, why, last_words) in bounds {
+        let bound = bound.map(|size| format!("spark.plimsoll.spill.maxSize={size}"));
+        let mut arguments = vec!["sql", "--memory", "64m", "-e", sort];
+        arguments.extend(bound.iter().flat_map(|bound| ["--conf", bound]));
+        let Some(run) = run_with_spill_on(&place, "size=4m", &arguments) else {
+            return;
+        };
+        assert_error(&run, &["no space left to spill to", "spark.local.dir", why]);
+        let told = stderr(&run);
+        assert!(
+            told.trim_end().ends_with(last_words),
+            "nothing is left behind the error: {told}"
+        );
+    }
 }
 
 #[test]

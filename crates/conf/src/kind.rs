@@ -1,6 +1,6 @@
 //! What a property's value may be: one small type per kind, each of which reads a text into a Rust value.
 
-use crate::settings::{LogLevel, Master, StorageLevel};
+use crate::settings::{Codec, LogLevel, Master, StorageLevel};
 use crate::size::{SizeError, Unit, parse_bytes};
 use crate::time::{TimeError, TimeUnit, parse_duration};
 use std::fmt;
@@ -316,6 +316,8 @@ reads_by_from_str! {
     MasterUrl => Master, "local, local[N] or local[*]";
     /// How much is logged: [`LogLevel`].
     Level => LogLevel, "ALL, TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF";
+    /// What blocks and spills are compressed with: [`Codec`].
+    Compression => Codec, "lz4, zstd, lzf or snappy";
     /// How cached data are kept: [`StorageLevel`].
     Storage => StorageLevel, "a storage level, such as MEMORY_AND_DISK or DISK_ONLY";
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod engine;
 mod history;
 mod memory;
+mod spill;
 mod sql;
 mod storage;
 
@@ -14,6 +15,7 @@ use crate::kind::{Kind, Read, ValueError};
 pub use cluster::*;
 pub use engine::*;
 pub use memory::*;
+pub use spill::*;
 pub use sql::*;
 use std::fmt;
 
@@ -171,9 +173,10 @@ impl<K: Read> Key<K, Missing> {
 }
 
 /// The table, a slice for each file of it.
-static TABLE: [&[Property]; 6] = [
+static TABLE: [&[Property]; 7] = [
     memory::TABLE,
     engine::TABLE,
+    spill::TABLE,
     cluster::TABLE,
     sql::TABLE,
     storage::TABLE,

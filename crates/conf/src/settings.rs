@@ -9,7 +9,7 @@ use crate::property::{self as p, Key, Missing};
 use crate::size::fmt_bytes;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-pub use words::{LogLevel, Master, StorageLevel};
+pub use words::{Codec, LogLevel, Master, StorageLevel};
 
 /// Everything that was asked for, read and checked. Sizes are bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,12 +22,23 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// Directories for spill and cache files; at least one.
     pub local_dirs: Vec<PathBuf>,
+    /// What concerns the files that are spilled to.
+    pub spill: SpillSettings,
     /// What makes the line and divides it.
     pub memory: MemorySettings,
     /// What Spark would ask a cluster manager for.
     pub deploy: DeploySettings,
     /// What concerns SQL.
     pub sql: SqlSettings,
+}
+
+/// What concerns the files that are spilled to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpillSettings {
+    /// What they are compressed with: [`Codec::Lz4`] or [`Codec::Zstd`]; `None` for not at all.
+    pub codec: Option<Codec>,
+    /// `spark.plimsoll.spill.maxSize` in bytes, when set.
+    pub max_size: Option<u64>,
 }
 
 /// What makes the line and divides it.
@@ -114,6 +125,7 @@ impl Conf {
             app_name: self.read(&p::APP_NAME)?.value,
             log_level: level.map_or(LogLevel::Warn, |level| level.value),
             local_dirs: self.read(&p::LOCAL_DIR)?.value,
+            spill: self.spill_settings()?,
             memory: self.memory_settings()?,
             deploy: self.deploy_settings()?,
             sql: SqlSettings {
@@ -121,6 +133,16 @@ impl Conf {
                 time_zone: self.read_optional(&p::TIME_ZONE)?.map(|zone| zone.value),
                 variable_substitute: self.read(&p::VARIABLE_SUBSTITUTE)?.value,
             },
+        })
+    }
+
+    fn spill_settings(&self) -> Result<SpillSettings, ConfError> {
+        let codec = self.read(&p::COMPRESSION_CODEC)?.value.in_use();
+        let compress = self.read(&p::SPILL_COMPRESS)?.value;
+        let max_size = self.read_optional(&p::SPILL_MAX_SIZE)?;
+        Ok(SpillSettings {
+            codec: compress.then_some(codec),
+            max_size: max_size.map(|size| size.value),
         })
     }
 

@@ -3,7 +3,8 @@
 use crate::conf::Conf;
 use crate::known::{Class, classify};
 use crate::origin::Origin;
-use crate::property::Effect;
+use crate::property::{COMPRESSION_CODEC, Effect};
+use crate::settings::Codec;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -29,6 +30,13 @@ pub enum Warning {
     DefaultsNotRead {
         /// The file that was not read.
         path: PathBuf,
+    },
+    /// A codec that is not there, and which other is used.
+    Codec {
+        /// The one that was asked for.
+        asked: Codec,
+        /// Where.
+        origin: Origin,
     },
     /// Settings of Spark that mean nothing here: each family with its keys.
     Elsewhere(BTreeMap<&'static str, Vec<String>>),
@@ -62,6 +70,12 @@ impl fmt::Display for Warning {
                 f,
                 "{} is not read beside a properties file: add --load-spark-defaults to have both",
                 path.display()
+            ),
+            Warning::Codec { asked, origin } => write!(
+                f,
+                "{} = {asked} ({origin}): {asked} is not there, {} is used in its place; lz4 and zstd are",
+                COMPRESSION_CODEC.name(),
+                asked.in_use(),
             ),
             Warning::Elsewhere(families) => {
                 let names = families.iter().map(|(family, keys)| match keys.as_slice() {
@@ -107,31 +121,35 @@ impl Conf {
     /// What to tell a person about all that is set: whole families in one line, unknown keys one by one.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = self.notes().to_vec();
-        warnings.extend(about(self.explicit().map(|(key, _, origin)| (key, origin))));
+        warnings.extend(about(self.explicit()));
         warnings
     }
 
     /// What to tell a person who has just set `key`: what [`Conf::warnings`] has to say about that key alone.
     pub fn warning_about(&self, key: &str) -> Option<Warning> {
-        let (_, origin) = self.get(key)?;
-        about(origin.is_explicit().then_some((key, origin)).into_iter()).pop()
+        let (value, origin) = self.get(key)?;
+        let explicit = origin.is_explicit().then_some((key, value, origin));
+        about(explicit.into_iter()).pop()
     }
 }
 
-fn about<'a>(keys: impl Iterator<Item = (&'a str, &'a Origin)>) -> Vec<Warning> {
+fn about<'a>(settings: impl Iterator<Item = (&'a str, &'a str, &'a Origin)>) -> Vec<Warning> {
     let mut elsewhere: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut not_yet = Vec::new();
-    let mut unknown = Vec::new();
-    for (key, origin) in keys {
+    let mut singly = Vec::new();
+    for (key, value, origin) in settings {
         match classify(key) {
             Class::Known(property) if property.effect == Effect::NotYet => {
                 not_yet.push(property.key)
+            }
+            Class::Known(property) if property.key == COMPRESSION_CODEC.name() => {
+                singly.extend(codec(value, origin));
             }
             Class::Known(_) | Class::Free => {}
             Class::SparkElsewhere { family } => {
                 elsewhere.entry(family).or_default().push(key.to_owned())
             }
-            Class::Unknown { nearest } => unknown.push(Warning::Unknown {
+            Class::Unknown { nearest } => singly.push(Warning::Unknown {
                 key: key.to_owned(),
                 origin: origin.clone(),
                 nearest,
@@ -145,6 +163,14 @@ fn about<'a>(keys: impl Iterator<Item = (&'a str, &'a Origin)>) -> Vec<Warning> 
     if !not_yet.is_empty() {
         warnings.push(Warning::NotYet(not_yet));
     }
-    warnings.append(&mut unknown);
+    warnings.append(&mut singly);
     warnings
+}
+
+fn codec(value: &str, origin: &Origin) -> Option<Warning> {
+    let asked: Codec = value.trim().parse().ok()?;
+    (asked.in_use() != asked).then(|| Warning::Codec {
+        asked,
+        origin: origin.clone(),
+    })
 }

@@ -2,7 +2,6 @@
 //! released or left alone. Spark's `SparkConnectSessionManager`.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,16 +46,12 @@ pub(crate) struct ClientSession {
 
 impl ClientSession {
     pub(crate) fn new(session_id: &str, engine: Arc<plimsoll_driver::Session>) -> Self {
-        let directory = match engine.conf().settings() {
-            Ok(settings) => settings.local_dirs.into_iter().next(),
-            Err(_) => None,
-        };
         let errors = Arc::new(Errors::default());
         Self {
             session_id: session_id.to_owned(),
             server_side_session_id: Uuid::new_v4().to_string(),
+            artifacts: Artifacts::new(engine.local_directory().to_owned()),
             engine,
-            artifacts: Artifacts::new(directory.map_or_else(std::env::temp_dir, PathBuf::from)),
             operations: Operations::new(Arc::clone(&errors)),
             errors,
             last_used: Mutex::new(Instant::now()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::dialect::NarrowLiterals;
 use crate::division::SparkDivision;
-use datafusion::common::config::Dialect;
+use datafusion::common::config::{Dialect, SpillCompression};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
@@ -12,6 +12,7 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::prelude::SessionConfig;
 use datafusion_spark::SessionStateBuilderSpark;
 use plimsoll_conf::Settings;
+use plimsoll_conf::settings::Codec;
 use plimsoll_exec::OneProbeForSpillingNestedLoops;
 
 const KIB: u64 = 1 << 10;
@@ -56,6 +57,11 @@ pub(crate) fn config(settings: &Settings, threads: usize, memory: u64) -> Sessio
     options.execution.time_zone = settings.sql.time_zone.clone();
     let broadcast = settings.sql.auto_broadcast_join_threshold.unwrap_or(0);
     options.optimizer.hash_join_single_partition_threshold = broadcast as usize;
+    options.execution.spill_compression = match settings.spill.codec {
+        None => SpillCompression::Uncompressed,
+        Some(Codec::Zstd) => SpillCompression::Zstd,
+        Some(_) => SpillCompression::Lz4Frame,
+    };
     // A buffer between a scan and a sort: bounded by the memory there is, not by a gigabyte.
     options.execution.sort_pushdown_buffer_capacity = (memory / 8) as usize;
     config

@@ -5,6 +5,7 @@ use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::format::FileFormat;
+use crate::spill::NO_ROOM;
 use crate::sql_error::SqlErrorKind;
 use crate::statement::Statement;
 
@@ -172,24 +173,29 @@ impl Error {
 
     /// The error of a query that was running, with the spill directories it used.
     pub(crate) fn execution(error: DataFusionError, spill_directories: &str) -> Self {
+        if let Some(no_room) = no_room_to_spill(&error) {
+            return Error::Spill(no_room);
+        }
         match error.find_root() {
-            DataFusionError::ResourcesExhausted(what)
-                if what.contains("max_temp_directory_size") =>
-            {
-                Error::Spill(format!("the spill directory is full: {what}"))
-            }
             DataFusionError::ResourcesExhausted(what) => Error::OutOfExecutionMemory(format!(
                 "not enough execution memory: {what}. Give the engine more (--memory, or spark.executor.memory), or a larger spark.memory.fraction"
             )),
             root => match disk_is_full(root) {
                 true => Error::Spill(format!(
-                    "no space left to spill to in {spill_directories}: free some, or name a larger disk with spark.local.dir ({})",
+                    "{NO_ROOM} in {spill_directories}: free some, or name a larger disk with spark.local.dir ({})",
                     plain(&error)
                 )),
                 false => Error::Execution(plain(&error)),
             },
         }
     }
+}
+
+/// The words of a spill file that had no room. Operators wrap them into errors of their own.
+fn no_room_to_spill(error: &DataFusionError) -> Option<String> {
+    let message = plain(error);
+    let start = message.find(NO_ROOM)?;
+    message[start..].lines().next().map(str::to_owned)
 }
 
 /// Whether the system said that a disk or a quota is used up. Operators pass that on as an I/O

@@ -263,6 +263,12 @@ impl Session {
         self.shared.spill.remove();
     }
 
+    /// A directory for files of this session that is gone when the process is, even if it is killed: then
+    /// the next one to start removes it.
+    pub fn local_directory(&self) -> &Path {
+        self.shared.spill.first()
+    }
+
     /// The unified memory that queries share.
     pub fn memory(&self) -> &Arc<UnifiedMemory> {
         &self.shared.memory
@@ -375,7 +381,7 @@ impl Session {
         task: Arc<TaskMemory>,
     ) -> datafusion::common::Result<Rows> {
         let state = self.state();
-        let (config, fan_in) = {
+        let (config, fan_in, max_spill) = {
             let in_force = self.in_force().read();
             let memory = task.limit();
             let threads = threads(&in_force.settings, &self.shared.machine);
@@ -383,6 +389,7 @@ impl Session {
             (
                 engine::config(&in_force.settings, partitions, memory),
                 engine::merge_fan_in(memory, partitions),
+                in_force.settings.spill.max_size,
             )
         };
         let runs_user_code = self.user_functions.are_in(&logical)?;
@@ -394,7 +401,7 @@ impl Session {
             disk: self
                 .shared
                 .spill
-                .disk_manager()
+                .disk_manager(max_spill)
                 .with_max_spill_merge_fan_in(fan_in),
             task,
             query: Arc::clone(query),

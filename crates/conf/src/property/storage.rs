@@ -78,12 +78,6 @@ pub(super) static TABLE: &[Property] = &[
         "Memory that buffers each file a shuffle writes",
     ),
     not_yet(
-        "spark.shuffle.spill.compress",
-        &Switch,
-        "true",
-        "Whether what is spilled is compressed",
-    ),
-    not_yet(
         "spark.shuffle.spill.diskWriteBufferSize",
         &BYTES,
         "1048576b",

@@ -1,4 +1,4 @@
-//! Settings that take one word of a few: the master, the log level, the storage level.
+//! Settings that take one word of a few: the master, the log level, the codec, the storage level.
 
 use crate::kind::ValueError;
 use std::fmt;
@@ -94,6 +94,57 @@ impl FromStr for LogLevel {
                 ));
             }
         })
+    }
+}
+
+/// What is compressed with, `spark.io.compression.codec`: Spark's codecs by its short names or its classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// Fast; Spark's default.
+    Lz4,
+    /// Not there: [`Codec::in_use`].
+    Lzf,
+    /// Not there: [`Codec::in_use`].
+    Snappy,
+    /// Smaller, and slower.
+    Zstd,
+}
+
+impl Codec {
+    const NAMED: [(&'static str, &'static str, Codec); 4] = [
+        ("lz4", "LZ4CompressionCodec", Codec::Lz4),
+        ("lzf", "LZFCompressionCodec", Codec::Lzf),
+        ("snappy", "SnappyCompressionCodec", Codec::Snappy),
+        ("zstd", "ZStdCompressionCodec", Codec::Zstd),
+    ];
+
+    /// The codec that is used: this one, or lz4, which is as fast, for one that is not there.
+    #[must_use]
+    pub fn in_use(self) -> Self {
+        match self {
+            Codec::Lzf | Codec::Snappy => Codec::Lz4,
+            codec => codec,
+        }
+    }
+}
+
+impl FromStr for Codec {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let class = text.strip_prefix("org.apache.spark.io.");
+        Self::NAMED
+            .into_iter()
+            .find(|(name, of_class, _)| text.eq_ignore_ascii_case(name) || class == Some(of_class))
+            .map(|(.., codec)| codec)
+            .ok_or_else(|| ValueError::not(text, "lz4, zstd, lzf or snappy"))
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Self::NAMED.into_iter().find(|(.., codec)| codec == self);
+        f.pad(named.map_or("", |(name, ..)| name))
     }
 }
 
@@ -193,6 +244,18 @@ mod tests {
         assert_eq!(threads("local[4]"), Some(4));
         assert_eq!(threads("local[*]"), None);
         assert_eq!(threads("local[2, 3]"), Some(2));
+    }
+
+    #[test]
+    fn codecs_go_by_name_or_class_and_lz4_stands_in_for_those_that_are_not_there() {
+        let read = |text: &str| text.parse::<Codec>();
+        assert_eq!(read("ZSTD"), Ok(Codec::Zstd));
+        assert_eq!(
+            read("org.apache.spark.io.LZ4CompressionCodec"),
+            Ok(Codec::Lz4)
+        );
+        assert_eq!(read("snappy").map(Codec::in_use), Ok(Codec::Lz4));
+        assert!(read("gzip").is_err());
     }
 
     #[test]
