@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 /// where one after another would finish. One task is always let in, however little there is: it is the
 /// fair share's business what it gets.
 pub(crate) struct Admission {
+    longest_wait: Duration,
     state: Mutex<State>,
 }
 
@@ -41,8 +42,9 @@ impl Admission {
     /// a program that reads the rows of one query and runs another for each.
     pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(longest_wait: Duration) -> Arc<Self> {
         Arc::new(Self {
+            longest_wait,
             state: Mutex::default(),
         })
     }
@@ -65,7 +67,7 @@ impl Admission {
             turn
         };
         must_wait();
-        match tokio::time::timeout(Self::LONGEST_WAIT, turn).await {
+        match tokio::time::timeout(self.longest_wait, turn).await {
             Ok(Ok(admitted)) => admitted,
             // Waited long enough. Its place in the queue is passed over, as nobody is behind it any more.
             _ => self.admit(&mut self.state.lock(), least, capacity),
@@ -121,9 +123,9 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn tasks_are_let_in_in_turn_when_their_minima_fit() {
-        let admission = Admission::new();
+        let admission = Admission::new(Admission::LONGEST_WAIT);
         let waits = AtomicUsize::new(0);
         let enter = |least| {
             admission.enter(least, 100, || {
@@ -135,7 +137,7 @@ mod tests {
         let first = async {
             let _place = enter(70).await;
             order.lock().push(1);
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         };
         let second = async {
             let _place = enter(60).await;
@@ -146,7 +148,7 @@ mod tests {
             order.lock().push(3);
         };
         let end = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             assert!(order.lock().is_empty());
             drop(too_large);
         };
@@ -158,9 +160,9 @@ mod tests {
         assert_eq!(admission.state.lock().admitted, 0);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_that_waits_for_itself_goes_on_after_a_time() {
-        let admission = Admission::new();
+        let admission = Admission::new(Duration::from_millis(20));
         let _outer = admission.enter(90, 100, || {}).await;
         let inner = admission.enter(90, 100, || {}).await;
         drop(inner);
@@ -169,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_goes_away_while_it_waits_leaves_nothing_behind() {
-        let admission = Admission::new();
+        let admission = Admission::new(Admission::LONGEST_WAIT);
         let place = admission.enter(90, 100, || {}).await;
         let waiting = admission.enter(90, 100, || {});
         assert!(

@@ -142,7 +142,7 @@ impl UnifiedMemory {
             tasks: Mutex::default(),
             hold: watch::Sender::new(false),
             user_code: AtomicU64::new(0),
-            admission: Admission::new(),
+            admission: Admission::new(Admission::LONGEST_WAIT),
         })
     }
 
