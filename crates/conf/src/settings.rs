@@ -108,6 +108,8 @@ pub struct SqlSettings {
     pub auto_broadcast_join_threshold: Option<u64>,
     /// `spark.sql.session.timeZone`; `None` for that of the machine.
     pub time_zone: Option<String>,
+    /// `spark.sql.shuffle.partitions`: how many partitions an operator aims for when it must partition.
+    pub shuffle_partitions: u32,
     /// `spark.sql.variable.substitute`.
     pub variable_substitute: bool,
 }
@@ -131,6 +133,7 @@ impl Conf {
             sql: SqlSettings {
                 auto_broadcast_join_threshold: self.read(&p::AUTO_BROADCAST_JOIN_THRESHOLD)?.value,
                 time_zone: self.read_optional(&p::TIME_ZONE)?.map(|zone| zone.value),
+                shuffle_partitions: self.read(&p::SHUFFLE_PARTITIONS)?.value,
                 variable_substitute: self.read(&p::VARIABLE_SUBSTITUTE)?.value,
             },
         })

@@ -3,8 +3,10 @@ use std::io;
 
 use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
+use plimsoll_conf::fmt_bytes;
 
 use crate::format::FileFormat;
+use crate::query::Around;
 use crate::spill::NO_ROOM;
 use crate::sql_error::SqlErrorKind;
 use crate::statement::Statement;
@@ -171,23 +173,45 @@ impl Error {
         }
     }
 
-    /// The error of a query that was running, with the spill directories it used.
-    pub(crate) fn execution(error: DataFusionError, spill_directories: &str) -> Self {
+    /// The error of a query that was running. `lacking` says by how many bytes execution memory was too small, as far
+    /// as that is known.
+    pub(crate) fn execution(
+        error: DataFusionError,
+        around: &Around,
+        lacking: impl FnOnce() -> u64,
+    ) -> Self {
         if let Some(no_room) = no_room_to_spill(&error) {
             return Error::Spill(no_room);
         }
         match error.find_root() {
             DataFusionError::ResourcesExhausted(what) => Error::OutOfExecutionMemory(format!(
-                "not enough execution memory: {what}. Give the engine more (--memory, or spark.executor.memory), or a larger spark.memory.fraction"
+                "not enough execution memory within the line of {}: {what}. {}",
+                fmt_bytes(around.line),
+                more_memory(around.line, lacking())
             )),
             root => match disk_is_full(root) {
                 true => Error::Spill(format!(
-                    "{NO_ROOM} in {spill_directories}: free some, or name a larger disk with spark.local.dir ({})",
+                    "{NO_ROOM} in {}: free some, or name a larger disk with spark.local.dir ({})",
+                    around.spill_directories,
                     plain(&error)
                 )),
                 false => Error::Execution(plain(&error)),
             },
         }
+    }
+}
+
+/// What to give the engine so that the step that was refused would have gone on.
+fn more_memory(line: u64, lacking: u64) -> String {
+    /// Lines are told in steps of this.
+    const STEP: u64 = 16 << 20;
+    match lacking {
+        0 => "Give the engine more: --memory, or spark.executor.memory".to_owned(),
+        lacking => format!(
+            "This step would have gone on with a line of {}: --memory {}m, or as much more in spark.executor.memory",
+            fmt_bytes((line + lacking).next_multiple_of(STEP)),
+            (line + lacking).next_multiple_of(STEP) >> 20
+        ),
     }
 }
 

@@ -14,7 +14,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
-use plimsoll_exec::SortInPlaceOfTopK;
+use plimsoll_exec::{HybridHashJoins, SortInPlaceOfTopK};
 use plimsoll_memory::{Admitted, TaskMemory, UserCode};
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
@@ -32,8 +32,7 @@ const LETTING_GO: Duration = Duration::from_secs(30);
 enum Plan {
     /// With the operators that are fastest, some of which fail when refused memory.
     Fast,
-    /// With operators that spill in their place: sort-merge joins for hash joins, external sorts for
-    /// top-k.
+    /// With operators that spill in their place: external sorts for top-k.
     Spilling,
     /// The same on one thread and with small batches, so that each operator has memory for itself.
     OneThread,
@@ -63,13 +62,15 @@ const SMALL_BATCH: usize = 1024;
 
 /// A query with all it needs to be planned and run, apart from the session it came from.
 ///
-/// A hash join or a top-k fails when it is refused memory. A query that fails so before it has
+/// A top-k fails when it is refused memory, and others do on many threads. A query that fails so before it has
 /// delivered a row is planned anew and runs again, with operators in their place that are slower and
 /// can spill; and if that is refused memory too, on one thread.
 pub(crate) struct Job {
     pub(crate) logical: LogicalPlan,
     pub(crate) state: SessionState,
     pub(crate) config: SessionConfig,
+    /// How many partitions a join aims for that does not fit.
+    pub(crate) join_partitions: usize,
     pub(crate) disk: DiskManagerBuilder,
     pub(crate) task: Arc<TaskMemory>,
     pub(crate) query: Arc<Query>,
@@ -185,15 +186,17 @@ impl Job {
             .clone()
             // The catalogs are the session's; a new default one would take their place.
             .with_create_default_catalog_and_schema(false);
-        config.options_mut().optimizer.prefer_hash_join = plan == Plan::Fast;
         if plan == Plan::OneThread {
             config = config
                 .with_target_partitions(1)
                 .with_batch_size(SMALL_BATCH);
         }
+        let rules =
+            HybridHashJoins::new(self.join_partitions).add_to(self.state.physical_optimizers());
         let builder = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_config(config)
-            .with_runtime_env(runtime);
+            .with_runtime_env(runtime)
+            .with_physical_optimizer_rules(rules);
         Ok(match plan {
             Plan::Fast => builder,
             _ => builder.with_physical_optimizer_rule(Arc::new(SortInPlaceOfTopK)),

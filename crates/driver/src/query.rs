@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::DataFusionError;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::Stream;
 use parking_lot::Mutex;
@@ -23,10 +24,17 @@ pub struct Query {
     started: Instant,
     task: Arc<TaskMemory>,
     meter: PeakGuard,
-    spill_directories: String,
+    around: Around,
     plans: Mutex<Plans>,
     rows: AtomicU64,
     waiting: AtomicBool,
+}
+
+/// What of the process around a query stands in its errors.
+pub(crate) struct Around {
+    /// The line when it began, in bytes.
+    pub(crate) line: u64,
+    pub(crate) spill_directories: String,
 }
 
 /// The plan of a query, and what is left of the one that was given up for it.
@@ -89,14 +97,14 @@ impl Query {
         sql: &str,
         task: Arc<TaskMemory>,
         meter: PeakGuard,
-        spill_directories: String,
+        around: Around,
     ) -> Arc<Self> {
         Arc::new(Self {
             sql: sql.to_owned(),
             started: Instant::now(),
             task,
             meter,
-            spill_directories,
+            around,
             plans: Mutex::default(),
             rows: AtomicU64::new(0),
             waiting: AtomicBool::new(false),
@@ -141,6 +149,12 @@ impl Query {
             allocated: now.allocated,
             resident: now.resident,
         }
+    }
+
+    /// The error that it ends with.
+    fn failure(&self, error: DataFusionError) -> Error {
+        let lacking = || self.task.usage().most_lacking();
+        Error::execution(error, &self.around, lacking)
     }
 
     /// Ends it so, and gives the record of it.
@@ -302,7 +316,7 @@ impl Stream for Rows {
                 Poll::Ready(Some(Ok(batch)))
             }
             Some(Err(error)) => {
-                let error = Error::execution(error, &running.query.spill_directories);
+                let error = running.query.failure(error);
                 running.end(Status::Failed, Some(error.to_string()));
                 Poll::Ready(Some(Err(error)))
             }

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::history::History;
 use crate::job::Job;
 use crate::path_tables::PathTables;
-use crate::query::{Query, Rows};
+use crate::query::{Around, Query, Rows};
 use crate::range::Range;
 use crate::record::Status;
 use crate::shared::{InForce, Shared};
@@ -315,7 +315,7 @@ impl Session {
             statement.text(),
             Arc::clone(&task),
             self.shared.pressure.meter().guard(),
-            self.shared.spill.describe(),
+            self.around(),
         );
         let planned = dialect::plan(&self.state(), statement.text()).await;
         let started = match planned {
@@ -359,13 +359,20 @@ impl Session {
             description,
             Arc::clone(&task),
             self.shared.pressure.meter().guard(),
-            self.shared.spill.describe(),
+            self.around(),
         );
         self.start(plan, &query, task).await.map_err(|error| {
             let error = Error::planning_of(error);
             self.failed(&query, &error);
             error
         })
+    }
+
+    fn around(&self) -> Around {
+        Around {
+            line: self.in_force().read().layout.line.bytes,
+            spill_directories: self.shared.spill.describe(),
+        }
     }
 
     fn failed(&self, query: &Query, error: &Error) {
@@ -381,7 +388,7 @@ impl Session {
         task: Arc<TaskMemory>,
     ) -> datafusion::common::Result<Rows> {
         let state = self.state();
-        let (config, fan_in, max_spill) = {
+        let (config, fan_in, max_spill, join_partitions) = {
             let in_force = self.in_force().read();
             let memory = task.limit();
             let threads = threads(&in_force.settings, &self.shared.machine);
@@ -390,6 +397,7 @@ impl Session {
                 engine::config(&in_force.settings, partitions, memory),
                 engine::merge_fan_in(memory, partitions),
                 in_force.settings.spill.max_size,
+                in_force.settings.sql.shuffle_partitions as usize,
             )
         };
         let runs_user_code = self.user_functions.are_in(&logical)?;
@@ -398,6 +406,7 @@ impl Session {
             logical,
             state,
             config,
+            join_partitions,
             disk: self
                 .shared
                 .spill

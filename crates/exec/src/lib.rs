@@ -1,8 +1,11 @@
-//! What DataFusion's physical plans need to stay inside their execution memory: the rules that
-//! replace or fence in stock operators which err, or answer wrongly, when they are refused memory.
+//! What DataFusion's physical plans need to stay inside their execution memory: operators that spill
+//! where stock ones fail, and the rules that replace or fence in stock operators which err, or answer
+//! wrongly, when they are refused memory.
 
 mod frugal;
+mod hash_join;
 mod nested_loop;
 
 pub use frugal::SortInPlaceOfTopK;
+pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::OneProbeForSpillingNestedLoops;

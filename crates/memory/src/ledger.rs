@@ -46,6 +46,17 @@ pub struct TaskUsage {
     pub refusals: Vec<Refusal>,
 }
 
+impl TaskUsage {
+    /// The most bytes by which execution memory was too small for a request that was refused; 0 if none was.
+    pub fn most_lacking(&self) -> u64 {
+        self.refusals
+            .iter()
+            .map(|refusal| (refusal.task_held + refusal.asked).saturating_sub(refusal.task_limit))
+            .max()
+            .unwrap_or(0)
+    }
+}
+
 /// One consumer's account.
 #[derive(Debug)]
 pub(crate) struct Account {

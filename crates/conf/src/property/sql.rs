@@ -23,6 +23,10 @@ pub static TIME_ZONE: Key<Text, Missing> = Key::derived(
 pub static VARIABLE_SUBSTITUTE: Key<Switch> =
     Key::new("spark.sql.variable.substitute", Switch, "true");
 
+/// `spark.sql.shuffle.partitions`.
+pub static SHUFFLE_PARTITIONS: Key<Count> =
+    Key::new("spark.sql.shuffle.partitions", Count { at_least: 1 }, "200");
+
 const ROWS: Count = Count { at_least: 0 };
 const BYTES: Size = Size::in_unit(Unit::Byte);
 const BYTES_OR_OFF: SizeOrOff = SizeOrOff { unit: Unit::Byte };
@@ -48,11 +52,9 @@ pub(super) static TABLE: &[Property] = &[
     ),
     TIME_ZONE.property(Effect::Live, "Time zone of timestamps in queries"),
     VARIABLE_SUBSTITUTE.property(Effect::Live, "Whether ${name} in SQL text stands for a setting or variable"),
-    not_yet(
-        "spark.sql.shuffle.partitions",
-        &Count { at_least: 1 },
-        DefaultValue::Is("200"),
-        "Partitions that joins and aggregations aim for when they must partition",
+    SHUFFLE_PARTITIONS.property(
+        Effect::Live,
+        "Partitions that a join aims for when its build side does not fit into memory",
     ),
     not_yet(
         "spark.sql.defaultCacheStorageLevel",

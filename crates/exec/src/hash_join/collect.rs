@@ -1,0 +1,282 @@
+use std::sync::Arc;
+
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::Result;
+use datafusion::common::utils::memory::RecordBatchMemoryCounter;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::MemoryReservation;
+use futures::StreamExt;
+use parking_lot::Mutex;
+use plimsoll_memory::Reclaim;
+
+use super::bounds::Bounds;
+use super::build_side::{BuildSide, Part};
+use super::partitions::Partitions;
+use super::resources::Resources;
+use super::spec::Spec;
+use super::table::Table;
+
+/// Build rows as they come: kept as they are while they fit, and cut into partitions from the moment
+/// that memory is refused.
+struct Collector {
+    spec: Arc<Spec>,
+    resources: Arc<Resources>,
+    rows: usize,
+    kept: Kept,
+}
+
+enum Kept {
+    Whole(Whole),
+    Cut(Partitions),
+}
+
+struct Whole {
+    /// Each batch with the bytes that were reserved for it.
+    batches: Vec<(RecordBatch, usize)>,
+    counter: RecordBatchMemoryCounter,
+    /// Covers the batches, and the memory that is needed to cut them.
+    memory: MemoryReservation,
+    /// What of it is for cutting.
+    headroom: usize,
+}
+
+impl Whole {
+    fn new(resources: &Resources) -> Self {
+        Self {
+            batches: Vec::new(),
+            counter: RecordBatchMemoryCounter::new(),
+            memory: resources.reservation(),
+            headroom: 0,
+        }
+    }
+
+    /// Gives the batch back if memory for it is refused.
+    fn push(&mut self, batch: RecordBatch) -> std::result::Result<(), RecordBatch> {
+        let bytes = self.counter.count_batch(&batch);
+        let headroom = Resources::stage_for(self.counter.memory_usage());
+        let more = headroom.saturating_sub(self.headroom);
+        if self.memory.try_grow(bytes + more).is_err() {
+            return Err(batch);
+        }
+        self.headroom += more;
+        self.batches.push((batch, bytes));
+        Ok(())
+    }
+
+    fn free_headroom(&mut self) {
+        self.memory.shrink(std::mem::take(&mut self.headroom));
+    }
+}
+
+impl Collector {
+    fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows();
+        let batch = match &mut self.kept {
+            Kept::Cut(partitions) => return partitions.push(batch, None),
+            Kept::Whole(whole) => match whole.push(batch) {
+                Ok(()) => return Ok(()),
+                Err(batch) => batch,
+            },
+        };
+        self.cut()?.push(batch, None)
+    }
+
+    /// Cuts what was kept whole into partitions.
+    fn cut(&mut self) -> Result<&mut Partitions> {
+        if let Kept::Whole(whole) = &mut self.kept {
+            let mut whole = std::mem::replace(whole, Whole::new(&self.resources));
+            let bytes = whole.memory.size();
+            whole.free_headroom();
+            let memory = whole.memory;
+            let mut partitions = Partitions::new(&self.spec, &self.resources, 0, bytes, memory);
+            for (batch, bytes) in whole.batches {
+                partitions.push_counted(batch, bytes, None)?;
+            }
+            self.kept = Kept::Cut(partitions);
+        }
+        match &mut self.kept {
+            Kept::Cut(partitions) => Ok(partitions),
+            Kept::Whole(_) => {
+                datafusion::common::internal_err!("a build side that was cut is whole")
+            }
+        }
+    }
+
+    /// Bytes that could be freed.
+    fn reclaimable(&self) -> usize {
+        match &self.kept {
+            Kept::Whole(whole) => whole.memory.size() - whole.headroom,
+            Kept::Cut(partitions) => partitions.spillable(),
+        }
+    }
+
+    fn reclaim(&mut self, bytes: usize) -> Result<usize> {
+        let partitions = self.cut()?;
+        let mut freed = 0;
+        while freed < bytes {
+            match partitions.spill_largest()? {
+                0 => break,
+                more => freed += more,
+            }
+        }
+        Ok(freed)
+    }
+
+    async fn finish(mut self, probes: usize) -> Result<BuildSide> {
+        if let Kept::Whole(whole) = &mut self.kept {
+            whole.free_headroom();
+            let batches: Vec<_> = whole
+                .batches
+                .iter()
+                .map(|(batch, _)| batch.clone())
+                .collect();
+            let extra = Table::extra_bytes(&self.spec, &batches);
+            if extra.is_some_and(|extra| whole.memory.try_grow(extra).is_ok()) {
+                let whole = std::mem::replace(whole, Whole::new(&self.resources));
+                drop(whole.batches);
+                let table = Table::new(&self.spec, batches, None, whole.memory).await?;
+                self.resources.metrics.build_mem_used.add(table.reserved());
+                return Ok(BuildSide::of_table(
+                    self.spec,
+                    self.resources,
+                    table,
+                    probes,
+                ));
+            }
+        }
+        self.cut()?.flush()?;
+        let Kept::Cut(mut partitions) = self.kept else {
+            return datafusion::common::internal_err!("a build side that was cut is whole");
+        };
+        let stage = partitions.stage();
+        let aside = partitions.set_aside(stage * probes)?;
+        let mut parts = Vec::new();
+        for (mut rows, memory) in partitions.into_parts()? {
+            let flags = rows.flags();
+            parts.push(match rows.is_on_disk {
+                true => Part::on_disk(rows.run, flags, self.rows, probes),
+                false => {
+                    let table = Table::new(&self.spec, rows.batches, None, memory).await?;
+                    self.resources.metrics.build_mem_used.add(table.reserved());
+                    Part::in_memory(table, probes)
+                }
+            });
+        }
+        // From here on it is the probing threads'.
+        drop(aside);
+        Ok(BuildSide::of_partitions(
+            self.spec,
+            self.resources,
+            self.rows,
+            stage,
+            parts,
+        ))
+    }
+}
+
+/// What the memory manager can take back from a build side, from its first row to its last.
+#[derive(Default)]
+pub(crate) struct Reclaimer {
+    stage: Mutex<Stage>,
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Idle,
+    Collecting(Collector),
+    Built(std::sync::Weak<BuildSide>),
+}
+
+impl Reclaim for Reclaimer {
+    fn reclaimable(&self) -> u64 {
+        let Some(stage) = self.stage.try_lock() else {
+            return 0;
+        };
+        let bytes = match &*stage {
+            Stage::Idle => 0,
+            Stage::Collecting(collector) => collector.reclaimable(),
+            Stage::Built(build) => build.upgrade().map_or(0, |build| build.idle()),
+        };
+        bytes as u64
+    }
+
+    fn reclaim(&self, bytes: u64) -> u64 {
+        let Some(mut stage) = self.stage.try_lock() else {
+            return 0;
+        };
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let freed = match &mut *stage {
+            Stage::Idle => 0,
+            Stage::Collecting(collector) => {
+                let before = collector.reclaimable();
+                let metrics = Arc::clone(&collector.resources);
+                match collector.reclaim(bytes) {
+                    Ok(freed) => {
+                        metrics.metrics.reclaimed.add(usize::from(freed > 0));
+                        freed
+                    }
+                    // What was written until then is freed all the same. The join itself meets the
+                    // full disk when it is its turn to spill.
+                    Err(_) => before.saturating_sub(collector.reclaimable()),
+                }
+            }
+            Stage::Built(build) => {
+                let build = build.upgrade();
+                drop(stage);
+                return build.map_or(0, |build| build.spill_idle(bytes)) as u64;
+            }
+        };
+        freed as u64
+    }
+}
+
+/// Reads the build side to its end.
+///
+/// # Errors
+/// Those of the input, and if rows cannot be written to disk.
+pub(crate) async fn collect(
+    spec: Arc<Spec>,
+    resources: Arc<Resources>,
+    mut input: SendableRecordBatchStream,
+    probes: usize,
+    mut bounds: Option<Bounds>,
+) -> Result<(Arc<BuildSide>, Option<Bounds>)> {
+    let reclaimer = Arc::new(Reclaimer::default());
+    let whole = Whole::new(&resources);
+    if let Some(task) = &resources.task {
+        let offer: std::sync::Weak<Reclaimer> = Arc::downgrade(&reclaimer);
+        task.offer(&whole.memory, offer);
+    }
+    *reclaimer.stage.lock() = Stage::Collecting(Collector {
+        spec,
+        resources: Arc::clone(&resources),
+        rows: 0,
+        kept: Kept::Whole(whole),
+    });
+    while let Some(batch) = input.next().await.transpose()? {
+        let _time = resources.metrics.build_time.timer();
+        resources.metrics.build_input_batches.add(1);
+        resources.metrics.build_input_rows.add(batch.num_rows());
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        if let Some(bounds) = &mut bounds {
+            bounds.update(&batch)?;
+        }
+        // Held while memory is asked for: whoever wants to reclaim meanwhile finds it taken.
+        if let Stage::Collecting(collector) = &mut *reclaimer.stage.lock() {
+            collector.push(batch)?;
+        }
+    }
+    drop(input);
+    let _time = resources.metrics.build_time.timer();
+    let stage = std::mem::take(&mut *reclaimer.stage.lock());
+    let Stage::Collecting(collector) = stage else {
+        return datafusion::common::internal_err!("a build side was collected twice");
+    };
+    let build = Arc::new(collector.finish(probes).await?);
+    *reclaimer.stage.lock() = Stage::Built(Arc::downgrade(&build));
+    build.keep(reclaimer);
+    Ok((build, bounds))
+}

@@ -1,0 +1,183 @@
+//! Batches that hold their own rows and nothing else.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::UInt32Array;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, make_array};
+use datafusion::arrow::compute::{concat, interleave, take};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::Result;
+use datafusion::common::utils::memory::get_record_batch_memory_size;
+
+/// Bytes that a batch holds in memory, each buffer once.
+pub(crate) fn bytes_of(batch: &RecordBatch) -> usize {
+    get_record_batch_memory_size(batch)
+}
+
+/// The rows of `batches` at `indices` (batch, row), in buffers of their own.
+pub(crate) fn select(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    indices: &[(usize, usize)],
+) -> Result<RecordBatch> {
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    let rows = match batches {
+        [_] => Some(UInt32Array::from_iter_values(
+            indices.iter().map(|(_, row)| *row as u32),
+        )),
+        _ => None,
+    };
+    for column in 0..schema.fields().len() {
+        let selected = match &rows {
+            Some(rows) => take(batches[0].column(column), rows, None)?,
+            None => {
+                let parts: Vec<&dyn Array> = batches
+                    .iter()
+                    .map(|batch| batch.column(column).as_ref())
+                    .collect();
+                interleave(&parts, indices)?
+            }
+        };
+        columns.push(compact(&selected)?);
+    }
+    with_rows(schema, columns, indices.len())
+}
+
+/// A batch of `rows` rows, also where there are no columns.
+pub(crate) fn with_rows(
+    schema: &SchemaRef,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?)
+}
+
+/// One batch of all, made column by column, the pieces of a column being let go of as soon as it is
+/// whole: at no time is more than one column there twice.
+pub(crate) async fn concat_by_column(
+    schema: &SchemaRef,
+    mut batches: Vec<RecordBatch>,
+) -> Result<RecordBatch> {
+    if batches.len() == 1 {
+        return Ok(batches.remove(0));
+    }
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut pieces: Vec<Vec<ArrayRef>> =
+        vec![Vec::with_capacity(batches.len()); schema.fields().len()];
+    for batch in batches {
+        let (_, columns, _) = batch.into_parts();
+        for (column, array) in columns.into_iter().enumerate() {
+            pieces[column].push(array);
+        }
+    }
+    let mut columns = Vec::with_capacity(pieces.len());
+    for (column, pieces) in pieces.into_iter().enumerate() {
+        // A column may be long: others get their turn in between, and a query that was cancelled ends.
+        tokio::task::yield_now().await;
+        let arrays: Vec<&dyn Array> = pieces.iter().map(|array| array.as_ref()).collect();
+        columns.push(match arrays.is_empty() {
+            true => datafusion::arrow::array::new_empty_array(schema.field(column).data_type()),
+            false => concat(&arrays)?,
+        });
+    }
+    with_rows(schema, columns, rows)
+}
+
+/// Bytes that [`concat_by_column`] takes beside the batches themselves, at most: its largest column.
+pub(crate) fn largest_column(batches: &[RecordBatch]) -> usize {
+    let [first, _, ..] = batches else {
+        return 0;
+    };
+    let column_bytes = |column: usize| -> usize {
+        let arrays = batches.iter().map(|batch| batch.column(column));
+        arrays.map(copied_bytes).sum()
+    };
+    (0..first.num_columns())
+        .map(column_bytes)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Whether one array cannot hold a column of all these batches: offsets of 32 bits reach 2 GiB.
+pub(crate) fn overflows_offsets(batches: &[RecordBatch]) -> bool {
+    let Some(first) = batches.first() else {
+        return false;
+    };
+    (0..first.num_columns()).any(|column| {
+        has_short_offsets(first.column(column).data_type())
+            && batches
+                .iter()
+                .map(|batch| copied_bytes(batch.column(column)))
+                .sum::<usize>()
+                > i32::MAX as usize
+    })
+}
+
+fn has_short_offsets(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::Binary | DataType::List(_) | DataType::Map(..) => true,
+        DataType::Struct(fields) => fields
+            .iter()
+            .any(|field| has_short_offsets(field.data_type())),
+        DataType::FixedSizeList(field, _) | DataType::LargeList(field) => {
+            has_short_offsets(field.data_type())
+        }
+        _ => false,
+    }
+}
+
+/// Bytes that a copy of the array takes. Views are copied without what they point to.
+fn copied_bytes(array: &ArrayRef) -> usize {
+    match array.data_type() {
+        DataType::Utf8View | DataType::BinaryView => array.len() * size_of::<u128>(),
+        _ => array
+            .to_data()
+            .get_slice_memory_size()
+            .unwrap_or_else(|_| array.get_array_memory_size()),
+    }
+}
+
+/// The array without what its views do not point to: views taken from an array share all its buffers, so
+/// that letting go of the others would free nothing.
+fn compact(array: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match array.data_type() {
+        DataType::Utf8View if !array.as_string_view().data_buffers().is_empty() => {
+            Arc::new(array.as_string_view().gc())
+        }
+        DataType::BinaryView if !array.as_binary_view().data_buffers().is_empty() => {
+            Arc::new(array.as_binary_view().gc())
+        }
+        data_type if has_views(data_type) => {
+            let data = array.to_data();
+            let children = data.child_data().iter();
+            let children = children
+                .map(|child| compact(&make_array(child.clone())).map(|child| child.to_data()))
+                .collect::<Result<Vec<_>>>()?;
+            make_array(data.into_builder().child_data(children).build()?)
+        }
+        _ => Arc::clone(array),
+    })
+}
+
+fn has_views(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8View | DataType::BinaryView => true,
+        DataType::Struct(fields) => fields.iter().any(|field| has_views(field.data_type())),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => has_views(field.data_type()),
+        DataType::Dictionary(_, values) => has_views(values),
+        DataType::RunEndEncoded(_, values) => has_views(values.data_type()),
+        DataType::Union(fields, _) => fields.iter().any(|(_, field)| has_views(field.data_type())),
+        _ => false,
+    }
+}

@@ -1,0 +1,450 @@
+use std::any::Any;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, Statistics, exec_err, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
+use datafusion::physical_plan::filter_pushdown::{
+    ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
+};
+use datafusion::physical_plan::joins::utils::{ColumnIndex, build_join_schema};
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, Distribution, ExecutionPlan,
+    ExecutionPlanProperties, InputDistributionRequirements, PlanProperties, ReplaceChildrenOptions,
+};
+use datafusion_execution::async_try_stream;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+
+use super::bounds::{Bounds, Few};
+use super::build_side::BuildSide;
+use super::collect::collect;
+use super::metrics::JoinMetrics;
+use super::output::Output;
+use super::probe_filter::ProbeFilter;
+use super::resources::Resources;
+use super::spec::Spec;
+use super::stream::Prober;
+
+/// A hash join that keeps to its memory.
+///
+/// It is planned as a [`HashJoinExec`] and stands in its place: the plan's properties, statistics and
+/// filters are that join's, and what differs is how it runs. See the [module](super) for that. Unlike
+/// it, this one promises no order of its rows, since rows that went to disk come later than those that did
+/// not.
+pub struct HybridHashJoinExec {
+    join: HashJoinExec,
+    /// How many partitions a build side that does not fit is cut into.
+    partitions: usize,
+    columns: Vec<ColumnIndex>,
+    properties: Arc<PlanProperties>,
+    running: Mutex<Running>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+type SharedBuild =
+    Shared<BoxFuture<'static, std::result::Result<Arc<BuildSide>, Arc<DataFusionError>>>>;
+
+/// What the output partitions of one execution share.
+#[derive(Default)]
+struct Running {
+    /// Those that have started.
+    started: HashSet<usize>,
+    build: Option<SharedBuild>,
+    filter: Option<Arc<ProbeFilter>>,
+}
+
+impl HybridHashJoinExec {
+    /// The same join as `join`, with at most so many partitions when it spills.
+    ///
+    /// # Errors
+    /// If the join's properties cannot be computed.
+    pub fn new(join: &HashJoinExec, partitions: usize) -> Result<Self> {
+        let join = join.builder().build()?;
+        let (_, columns) =
+            build_join_schema(&join.left.schema(), &join.right.schema(), &join.join_type);
+        let columns = match &join.projection {
+            Some(projection) => projection
+                .iter()
+                .map(|column| columns[*column].clone())
+                .collect(),
+            None => columns,
+        };
+        let mut equivalences = join.properties().equivalence_properties().clone();
+        equivalences.clear_orderings();
+        let properties = join
+            .properties()
+            .as_ref()
+            .clone()
+            .with_eq_properties(equivalences);
+        Ok(Self {
+            join,
+            partitions,
+            columns,
+            properties: Arc::new(properties),
+            running: Mutex::default(),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    /// The join that this one stands for. It is a description and is not to be executed.
+    pub fn described(&self) -> &HashJoinExec {
+        &self.join
+    }
+
+    fn with_join(&self, join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(Self::new(join, self.partitions)?))
+    }
+
+    /// A plan made of the described join, with this one in its place.
+    fn restore(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            return self.with_join(join);
+        }
+        match plan.children().as_slice() {
+            [only] if plan.is::<ProjectionExec>() => {
+                let child = self.restore(Arc::clone(only))?;
+                let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+                plan.replace_children(vec![child], options)
+            }
+            _ => Ok(plan),
+        }
+    }
+
+    fn dynamic_filter(&self) -> Option<Arc<DynamicFilterPhysicalExpr>> {
+        let filter = self
+            .join
+            .dynamic_expressions_produced()
+            .into_iter()
+            .next()?;
+        let filter: Arc<dyn Any + Send + Sync> = filter;
+        filter.downcast().ok()
+    }
+
+    /// The filter for the probe side, if something in it looks at it.
+    fn probe_filter(&self, reports: usize) -> Result<Option<Arc<ProbeFilter>>> {
+        let Some(filter) = self.dynamic_filter() else {
+            return Ok(None);
+        };
+        let Some(id) = filter.expression_id() else {
+            return Ok(None);
+        };
+        if !refers_to(&self.join.right, id)? {
+            return Ok(None);
+        }
+        let keys = self
+            .join
+            .on
+            .iter()
+            .map(|(_, probe)| Arc::clone(probe))
+            .collect();
+        let schema = self.join.right.schema();
+        let (equality, null_aware) = (self.join.null_equality, self.join.null_aware);
+        Ok(Some(ProbeFilter::new(
+            filter, keys, schema, equality, null_aware, reports,
+        )))
+    }
+
+    fn spec(&self, context: &TaskContext) -> Spec {
+        let (build_keys, probe_keys) = self.join.on.iter().cloned().unzip();
+        Spec {
+            join_type: self.join.join_type,
+            null_equality: self.join.null_equality,
+            null_aware: self.join.null_aware,
+            build_keys,
+            probe_keys,
+            filter: self.join.filter.clone(),
+            columns: self.columns.clone(),
+            schema: self.schema(),
+            build_schema: self.join.left.schema(),
+            probe_schema: self.join.right.schema(),
+            batch_size: context.session_config().batch_size(),
+        }
+    }
+
+    /// Begins to build, when first asked for; a build side that all partitions share is built once.
+    fn build(
+        &self,
+        partition: usize,
+        spec: Arc<Spec>,
+        resources: Arc<Resources>,
+        context: Arc<TaskContext>,
+    ) -> Result<(SharedBuild, Option<Arc<ProbeFilter>>)> {
+        let probes = self.join.right.output_partitioning().partition_count();
+        let is_shared = self.join.mode == PartitionMode::CollectLeft;
+        let mut running = self.running.lock();
+        if running.started.is_empty() || !running.started.insert(partition) {
+            // The first partition of an execution, be it the plan's second.
+            let filter = self.probe_filter(if is_shared { 1 } else { probes })?;
+            *running = Running {
+                started: HashSet::from([partition]),
+                build: None,
+                filter,
+            };
+        }
+        let build = match &running.build {
+            Some(build) if is_shared => build.clone(),
+            _ => {
+                let input = self
+                    .join
+                    .left
+                    .execute(if is_shared { 0 } else { partition }, Arc::clone(&context))?;
+                let report = running.filter.as_ref().map(ProbeFilter::report);
+                let options = context.session_config().options();
+                let few = Few {
+                    values: options
+                        .optimizer
+                        .hash_join_inlist_pushdown_max_distinct_values,
+                    bytes: options.optimizer.hash_join_inlist_pushdown_max_size,
+                };
+                let bounds = match &report {
+                    Some(_) => Some(Bounds::new(&spec.build_keys, &spec.build_schema, few)?),
+                    None => None,
+                };
+                let threads = if is_shared { probes } else { 1 };
+                let build = async move {
+                    let (build, bounds) = collect(spec, resources, input, threads, bounds).await?;
+                    if let (Some(report), Some(bounds)) = (report, bounds) {
+                        report.deliver(bounds.finish()?)?;
+                    }
+                    Ok::<_, DataFusionError>(build)
+                };
+                build.map(|build| build.map_err(Arc::new)).boxed().shared()
+            }
+        };
+        let filter = running.filter.clone();
+        if is_shared {
+            running.build = Some(build.clone());
+        }
+        if running.started.len() == probes {
+            // Who has started has a hold on it; the plan itself keeps nothing in memory.
+            running.build = None;
+            running.filter = None;
+            running.started.clear();
+        }
+        Ok((build, filter))
+    }
+}
+
+/// Whether an expression of the plan contains the one with this id.
+fn refers_to(plan: &Arc<dyn ExecutionPlan>, id: u64) -> Result<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        node.apply_expressions(&mut |root| {
+            root.apply(|expression| {
+                found |= expression.expression_id() == Some(id);
+                Ok(if found {
+                    TreeNodeRecursion::Stop
+                } else {
+                    TreeNodeRecursion::Continue
+                })
+            })
+        })?;
+        Ok(if found {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
+    })?;
+    Ok(found)
+}
+
+impl fmt::Debug for HybridHashJoinExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HybridHashJoinExec")
+            .field("join", &self.join)
+            .field("partitions", &self.partitions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DisplayAs for HybridHashJoinExec {
+    fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Described<'a>(&'a HashJoinExec, DisplayFormatType);
+        impl fmt::Display for Described<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt_as(self.1, f)
+            }
+        }
+        let described = Described(&self.join, format).to_string();
+        match described.strip_prefix("HashJoinExec") {
+            Some(rest) => write!(f, "HybridHashJoinExec{rest}"),
+            None => f.write_str(&described),
+        }
+    }
+}
+
+impl ExecutionPlan for HybridHashJoinExec {
+    fn name(&self) -> &'static str {
+        "HybridHashJoinExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        self.input_distribution_requirements().into_per_child()
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        self.join.input_distribution_requirements()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.join.children()
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.join.apply_expressions(f)
+    }
+
+    fn dynamic_expressions_produced(&self) -> Vec<Arc<dyn PhysicalExpr>> {
+        self.join.dynamic_expressions_produced()
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        options: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let join: Arc<dyn ExecutionPlan> = Arc::new(self.join.builder().build()?);
+        self.restore(join.replace_children(children, options)?)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+        self.replace_children(children, options)
+    }
+
+    fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.with_join(&self.join.builder().reset_state().build()?)
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let builds = self.join.left.output_partitioning().partition_count();
+        let probes = self.join.right.output_partitioning().partition_count();
+        let name = match self.join.mode {
+            PartitionMode::CollectLeft if builds == 1 => "HashJoin".to_owned(),
+            PartitionMode::Partitioned if builds == probes => format!("HashJoin[{partition}]"),
+            mode => {
+                return internal_err!(
+                    "a hash join of mode {mode:?} has {builds} partitions to build and {probes} to probe"
+                );
+            }
+        };
+        if partition >= probes {
+            return exec_err!("a hash join of {probes} partitions has no partition {partition}");
+        }
+        let metrics = JoinMetrics::new(partition, &self.metrics);
+        let baseline = metrics.baseline.clone();
+        let resources = Resources::new(name, &context, self.partitions, metrics);
+        let spec = Arc::new(self.spec(&context));
+        let (build, filter) = self.build(
+            partition,
+            Arc::clone(&spec),
+            Arc::clone(&resources),
+            Arc::clone(&context),
+        )?;
+        let probe = self.join.right.execute(partition, context)?;
+        let fetch = self.join.fetch();
+        let rows = async_try_stream(move |emitter| async move {
+            let output = Output::new(
+                Arc::clone(&spec.schema),
+                spec.batch_size,
+                fetch,
+                emitter,
+                baseline,
+            );
+            let build = build.await.map_err(DataFusionError::Shared)?;
+            if let Some(filter) = filter {
+                filter.complete().await;
+            }
+            Prober::new(build, resources, output).run(probe).await
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
+        self.join.child_stats_requests(partition)
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        inputs: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        self.join.statistics_from_inputs(inputs, args)
+    }
+
+    fn try_swapping_with_projection(
+        &self,
+        projection: &ProjectionExec,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let swapped = self.join.try_swapping_with_projection(projection)?;
+        swapped.map(|plan| self.restore(plan)).transpose()
+    }
+
+    fn gather_filters_for_pushdown(
+        &self,
+        phase: FilterPushdownPhase,
+        parent_filters: Vec<Arc<dyn PhysicalExpr>>,
+        config: &ConfigOptions,
+    ) -> Result<FilterDescription> {
+        self.join
+            .gather_filters_for_pushdown(phase, parent_filters, config)
+    }
+
+    fn handle_child_pushdown_result(
+        &self,
+        phase: FilterPushdownPhase,
+        child_pushdown_result: ChildPushdownResult,
+        config: &ConfigOptions,
+    ) -> Result<FilterPushdownPropagation<Arc<dyn ExecutionPlan>>> {
+        let mut result =
+            self.join
+                .handle_child_pushdown_result(phase, child_pushdown_result, config)?;
+        result.updated_node = result
+            .updated_node
+            .map(|plan| self.restore(plan))
+            .transpose()?;
+        Ok(result)
+    }
+
+    fn supports_limit_pushdown(&self) -> bool {
+        self.join.supports_limit_pushdown()
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.join.fetch()
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        self.restore(self.join.with_fetch(limit)?).ok()
+    }
+}

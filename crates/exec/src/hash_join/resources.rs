@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use datafusion::common::config::SpillCompression;
+use datafusion::execution::TaskContext;
+use datafusion::execution::disk_manager::DiskManager;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use plimsoll_memory::TaskMemory;
+
+use super::metrics::JoinMetrics;
+
+/// What one build side and those who probe it may use.
+pub(crate) struct Resources {
+    /// Takes nothing itself; what is reserved elsewhere is of its consumer.
+    memory: MemoryReservation,
+    pub(crate) task: Option<Arc<TaskMemory>>,
+    pub(crate) disk: Arc<DiskManager>,
+    pub(crate) compression: SpillCompression,
+    /// How many partitions a build side is cut into when it does not fit, if memory can buffer as many.
+    pub(crate) partitions: usize,
+    pub(crate) batch_size: usize,
+    pub(crate) metrics: JoinMetrics,
+}
+
+/// The least memory for rows on their way to partitions, and the most.
+const STAGE: std::ops::RangeInclusive<usize> = (64 << 10)..=(16 << 20);
+
+/// The least that is worth writing at once, in bytes.
+const PIECE: usize = 4 << 10;
+
+impl Resources {
+    pub(crate) fn new(
+        name: String,
+        context: &TaskContext,
+        partitions: usize,
+        metrics: JoinMetrics,
+    ) -> Arc<Self> {
+        let options = context.session_config().options();
+        let pool = context.memory_pool();
+        Arc::new(Self {
+            memory: MemoryConsumer::new(name)
+                .with_can_spill(true)
+                .register(pool),
+            task: TaskMemory::of(pool),
+            disk: Arc::clone(&context.runtime_env().disk_manager),
+            compression: options.execution.spill_compression,
+            partitions,
+            batch_size: context.session_config().batch_size(),
+            metrics,
+        })
+    }
+
+    /// A reservation of its own, empty.
+    pub(crate) fn reservation(&self) -> MemoryReservation {
+        self.memory.new_empty()
+    }
+
+    /// Bytes for rows on their way to partitions, for a side that fills `bytes` of memory: enough that
+    /// they arrive in pieces worth writing, little beside what they are taken from.
+    pub(crate) fn stage_for(bytes: usize) -> usize {
+        (bytes / 16).clamp(*STAGE.start(), *STAGE.end())
+    }
+
+    /// How many partitions rows are cut into when `stage` bytes of them are there at a time.
+    pub(crate) fn partitions_for(&self, stage: usize) -> usize {
+        self.partitions.min((stage / PIECE).max(4)).max(2)
+    }
+}
+
+/// Reserves `bytes`, or takes them without being asked: for the least that an operator works with (a
+/// batch, or the flags of rows that are on disk), which it cannot do without.
+pub(crate) fn take_at_least(reservation: &MemoryReservation, bytes: usize) {
+    if reservation.try_grow(bytes).is_err() {
+        reservation.grow(bytes);
+    }
+}

@@ -1,0 +1,227 @@
+//! Rows on disk.
+//!
+//! A join that spills has many partitions, and a file for each would soon be more files than a process may
+//! have open. So all partitions that one thread writes together share a [`RunFile`], to which their
+//! rows are appended in turn; a [`Run`] is the list of places where those of one partition lie. Each place
+//! holds one batch as an Arrow IPC stream, compressed as the session says, and can be read by itself.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::ipc::reader::StreamReader;
+use datafusion::arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::config::SpillCompression;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use datafusion_execution::{SpillFile, SpillWriter};
+use parking_lot::Mutex;
+
+use super::resources::Resources;
+
+/// A temporary file that holds the rows of many partitions. It is removed when nobody refers to it.
+pub(crate) struct RunFile {
+    file: Arc<dyn SpillFile>,
+    schema: SchemaRef,
+    resources: Arc<Resources>,
+    writer: Mutex<(Box<dyn SpillWriter>, u64)>,
+}
+
+/// Where one batch lies in a file.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    offset: u64,
+    length: usize,
+    rows: usize,
+}
+
+/// The rows of one partition in a file, in the order in which they were written.
+#[derive(Clone, Default)]
+pub(crate) struct Run {
+    file: Option<Arc<RunFile>>,
+    places: Vec<Place>,
+    pub(crate) rows: usize,
+    /// Bytes that the rows take in memory.
+    pub(crate) bytes: usize,
+}
+
+impl RunFile {
+    /// # Errors
+    /// If no temporary file can be made.
+    pub(crate) fn create(resources: &Arc<Resources>, schema: &SchemaRef) -> Result<Arc<Self>> {
+        let file = resources.disk.create_tmp_file("a hash join spills")?;
+        let writer = file.open_writer()?;
+        resources.metrics.spill.spill_file_count.add(1);
+        Ok(Arc::new(Self {
+            file,
+            schema: Arc::clone(schema),
+            resources: Arc::clone(resources),
+            writer: Mutex::new((writer, 0)),
+        }))
+    }
+
+    /// Appends a batch to the file and its place to `run`. `bytes` is what it takes in memory.
+    ///
+    /// # Errors
+    /// If the disk is full, or the directory holds as much as it may.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        run: &mut Run,
+        batch: &RecordBatch,
+        bytes: usize,
+    ) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let encoded = encode(batch, self.resources.compression)?;
+        let mut writer = self.writer.lock();
+        let (file, offset) = &mut *writer;
+        file.write_all(&encoded)
+            .map_err(|error| self.failed("written", error.into()))?;
+        run.places.push(Place {
+            offset: *offset,
+            length: encoded.len(),
+            rows: batch.num_rows(),
+        });
+        *offset += encoded.len() as u64;
+        run.file.get_or_insert_with(|| Arc::clone(self));
+        run.rows += batch.num_rows();
+        run.bytes += bytes;
+        let metrics = &self.resources.metrics.spill;
+        metrics.spilled_bytes.add(encoded.len());
+        metrics.spilled_rows.add(batch.num_rows());
+        Ok(())
+    }
+
+    fn path(&self) -> Option<&Path> {
+        self.file.path()
+    }
+
+    fn failed(&self, what: &str, error: DataFusionError) -> DataFusionError {
+        let path = self
+            .path()
+            .map_or_else(String::new, |path| format!(" {}", path.display()));
+        error.context(format!(
+            "The spill file{path} of a hash join cannot be {what}. \
+             Spill files go to spark.local.dir, which must have room and be left alone while a query runs"
+        ))
+    }
+
+    fn open(&self) -> Result<File> {
+        let Some(path) = self.path() else {
+            return Err(exec_datafusion_err!(
+                "a hash join spills to files of this machine only, and the disk manager has another store"
+            ));
+        };
+        File::open(path).map_err(|error| self.failed("read", error.into()))
+    }
+
+    fn read(&self, file: &mut File, place: Place) -> Result<RecordBatch> {
+        let mut encoded = vec![0; place.length];
+        let read = file
+            .seek(SeekFrom::Start(place.offset))
+            .and_then(|_| file.read_exact(&mut encoded));
+        read.map_err(|error| self.failed("read: it was truncated or changed", error.into()))?;
+        let decoded = StreamReader::try_new(encoded.as_slice(), None)
+            .and_then(|mut reader| reader.next().transpose());
+        match decoded {
+            Ok(Some(batch)) if batch.num_rows() == place.rows => {
+                // The stream's schema has lost the metadata of the plan's.
+                let (_, columns, rows) = batch.into_parts();
+                super::compact::with_rows(&self.schema, columns, rows)
+            }
+            Ok(_) => Err(self.failed("read", exec_datafusion_err!("rows are missing in it"))),
+            Err(error) => Err(self.failed("read", error.into())),
+        }
+    }
+}
+
+fn encode(batch: &RecordBatch, compression: SpillCompression) -> Result<Vec<u8>> {
+    let options = IpcWriteOptions::default().try_with_compression(compression.into())?;
+    let mut encoded = Vec::new();
+    let mut writer = StreamWriter::try_new_with_options(&mut encoded, &batch.schema(), options)?;
+    writer.write(batch)?;
+    writer.finish()?;
+    drop(writer);
+    Ok(encoded)
+}
+
+impl Run {
+    /// Reads the rows from the first, in batches of about `batch_size` rows.
+    pub(crate) fn reader(&self, batch_size: usize) -> RunReader {
+        RunReader {
+            run: self.clone(),
+            next: 0,
+            batch_size,
+            open: None,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+}
+
+/// Reads a [`Run`] on threads that may block.
+pub(crate) struct RunReader {
+    run: Run,
+    next: usize,
+    batch_size: usize,
+    open: Option<File>,
+}
+
+impl RunReader {
+    /// The next batch, `None` after the last.
+    ///
+    /// # Errors
+    /// If the file is gone, or is not what was written.
+    pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(file) = self.run.file.clone() else {
+            return Ok(None);
+        };
+        let places = self.upcoming();
+        if places.is_empty() {
+            return Ok(None);
+        }
+        self.next += places.len();
+        let open = self.open.take();
+        let read = SpawnedTask::spawn_blocking(move || -> Result<(File, RecordBatch)> {
+            let mut opened = match open {
+                Some(open) => open,
+                None => file.open()?,
+            };
+            let mut batches = Vec::with_capacity(places.len());
+            for place in places {
+                batches.push(file.read(&mut opened, place)?);
+            }
+            let batch = match batches.as_slice() {
+                [only] => only.clone(),
+                several => concat_batches(&file.schema, several)?,
+            };
+            Ok((opened, batch))
+        });
+        let (open, batch) = read.join().await.map_err(|error| {
+            exec_datafusion_err!("a hash join's reading of its spill file was stopped: {error}")
+        })??;
+        self.open = Some(open);
+        Ok(Some(batch))
+    }
+
+    /// The places of the next batch: one, and more as long as they are small.
+    fn upcoming(&self) -> Vec<Place> {
+        let mut rows = 0;
+        let mut upcoming = Vec::new();
+        for place in &self.run.places[self.next..] {
+            if !upcoming.is_empty() && rows + place.rows > self.batch_size {
+                break;
+            }
+            rows += place.rows;
+            upcoming.push(*place);
+        }
+        upcoming
+    }
+}
