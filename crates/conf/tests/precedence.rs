@@ -250,7 +250,7 @@ fn what_means_nothing_is_summed_up_and_what_is_unknown_is_named() {
         "spark.kubernetes.namespace=n",
         "spark.kubernetes.context=c",
         "spark.hadoop.fs.s3a.endpoint=e",
-        "spark.sql.shuffle.partitions=20",
+        "spark.sql.inMemoryColumnarStorage.batchSize=20",
         "spark.executor.memroy=2g",
         "executor.memory=2g",
     ];
@@ -271,7 +271,7 @@ fn what_means_nothing_is_summed_up_and_what_is_unknown_is_named() {
         [
             "executor.memory (--conf) is ignored: settings begin with \"spark.\"",
             "settings of Spark that mean nothing here are ignored: spark.kubernetes.* (2), spark.yarn.queue",
-            "settings that are recorded but have no effect yet: spark.sql.shuffle.partitions",
+            "settings that are recorded but have no effect yet: spark.sql.inMemoryColumnarStorage.batchSize",
             "spark.executor.memroy (--conf) is no setting of Spark or Plimsoll; did you mean spark.executor.memory?",
         ]
     );

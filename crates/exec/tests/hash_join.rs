@@ -6,5 +6,7 @@ mod data;
 mod faults;
 #[path = "hash_join/matrix.rs"]
 mod matrix;
+#[path = "hash_join/reclaim.rs"]
+mod reclaim;
 #[path = "hash_join/run.rs"]
 mod run;

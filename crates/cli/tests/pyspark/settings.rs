@@ -29,6 +29,7 @@ step("storageFraction")
 spark.conf.set("spark.executor.memory", "12g")
 step("executor.memory")
 spark.conf.set("spark.sql.shuffle.partitions", "400")
+spark.conf.set("spark.sql.inMemoryColumnarStorage.batchSize", "5000")
 step("shuffle.partitions")
 df = spark.range(1_000_000)
 rows = df.limit(1000).collect()
@@ -201,7 +202,11 @@ fn each_setting_does_what_it_says(python: &Path) {
         errors.contains("64 GiB") && errors.contains("28 GiB"),
         "{errors}"
     );
-    assert!(errors.contains("spark.sql.shuffle.partitions"), "{errors}");
+    assert!(
+        errors.contains("spark.sql.inMemoryColumnarStorage.batchSize"),
+        "{errors}"
+    );
+    assert!(!errors.contains("spark.sql.shuffle.partitions"), "{errors}");
 }
 
 #[test]

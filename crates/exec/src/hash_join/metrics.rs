@@ -1,5 +1,12 @@
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use datafusion::physical_plan::metrics::{
-    BaselineMetrics, Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder, SpillMetrics, Time,
+    BaselineMetrics, Count, CustomMetricValue, ExecutionPlanMetricsSet, Gauge, MetricBuilder,
+    MetricValue, SpillMetrics, Time,
 };
 
 /// What `EXPLAIN ANALYZE` tells of one partition of a join. The names that stock `HashJoinExec` has mean
@@ -20,7 +27,7 @@ pub(crate) struct JoinMetrics {
     /// Partitions that went to disk, at all depths.
     pub(crate) spilled_partitions: Count,
     /// The deepest that partitions were cut again.
-    pub(crate) depth: Gauge,
+    pub(crate) depth: Arc<Most>,
     /// Passes over the probe rows of partitions whose build rows were joined in chunks.
     pub(crate) passes: Count,
     /// Times that memory was taken back while the join was idle.
@@ -30,6 +37,13 @@ pub(crate) struct JoinMetrics {
 impl JoinMetrics {
     pub(crate) fn new(partition: usize, set: &ExecutionPlanMetricsSet) -> Self {
         let build = || MetricBuilder::new(set);
+        let depth = Arc::new(Most::default());
+        build()
+            .with_partition(partition)
+            .build(MetricValue::Custom {
+                name: Cow::Borrowed("depth"),
+                value: Arc::clone(&depth) as _,
+            });
         Self {
             baseline: BaselineMetrics::new(set, partition),
             build_time: build().subset_time("build_time", partition),
@@ -42,7 +56,7 @@ impl JoinMetrics {
             spill: SpillMetrics::new(set, partition),
             partitions: build().gauge("partitions", partition),
             spilled_partitions: build().counter("spilled_partitions", partition),
-            depth: build().gauge("depth", partition),
+            depth,
             passes: build().counter("passes", partition),
             reclaimed: build().counter("reclaimed", partition),
         }
@@ -53,5 +67,50 @@ impl Drop for JoinMetrics {
     fn drop(&mut self) {
         self.baseline.elapsed_compute().add(&self.build_time);
         self.baseline.elapsed_compute().add(&self.join_time);
+    }
+}
+
+/// A metric of which not the sum over the partitions is told, but the largest value.
+#[derive(Debug, Default)]
+pub(crate) struct Most(AtomicUsize);
+
+impl Most {
+    pub(crate) fn set_max(&self, value: usize) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Most {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+impl CustomMetricValue for Most {
+    fn new_empty(&self) -> Arc<dyn CustomMetricValue> {
+        Arc::new(Self::default())
+    }
+
+    fn aggregate(&self, other: Arc<dyn CustomMetricValue>) {
+        self.set_max(other.as_usize());
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_usize(&self) -> usize {
+        self.get()
+    }
+
+    fn is_eq(&self, other: &Arc<dyn CustomMetricValue>) -> bool {
+        other
+            .as_any()
+            .downcast_ref::<Self>()
+            .is_some_and(|other| other.get() == self.get())
     }
 }

@@ -10,6 +10,7 @@ pub(crate) struct Output {
     batches: LimitedBatchCoalescer,
     emitter: TryEmitter<RecordBatch, DataFusionError>,
     metrics: BaselineMetrics,
+    batch_size: usize,
     is_full: bool,
 }
 
@@ -26,6 +27,7 @@ impl Output {
             batches,
             emitter,
             metrics,
+            batch_size: batch_size.max(1),
             is_full: false,
         }
     }
@@ -36,14 +38,23 @@ impl Output {
     }
 
     pub(crate) async fn push(&mut self, rows: RecordBatch) -> Result<()> {
-        if self.is_full || rows.num_rows() == 0 {
-            return Ok(());
+        // The coalescer lets larger batches pass as they are.
+        for start in (0..rows.num_rows()).step_by(self.batch_size) {
+            if self.is_full {
+                break;
+            }
+            let length = self.batch_size.min(rows.num_rows() - start);
+            let piece = if length == rows.num_rows() {
+                rows.clone()
+            } else {
+                rows.slice(start, length)
+            };
+            match self.batches.push_batch(piece)? {
+                PushBatchStatus::LimitReached => self.finish().await?,
+                PushBatchStatus::Continue => self.emit_completed().await?,
+            }
         }
-        if self.batches.push_batch(rows)? == PushBatchStatus::LimitReached {
-            self.finish().await?;
-            return Ok(());
-        }
-        self.emit_completed().await
+        Ok(())
     }
 
     /// Hands on what is left.

@@ -5,6 +5,7 @@
 //! rows are appended in turn; a [`Run`] is the list of places where those of one partition lie. Each place
 //! holds one batch as an Arrow IPC stream, compressed as the session says, and can be read by itself.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -140,6 +141,33 @@ impl RunFile {
     }
 }
 
+impl RunFile {
+    /// Reads one batch for each group of places. Returns the file that it opened for it, for the next
+    /// call.
+    fn read_groups(
+        &self,
+        open: Option<File>,
+        groups: &[Vec<Place>],
+    ) -> Result<(File, VecDeque<RecordBatch>)> {
+        let mut open = match open {
+            Some(open) => open,
+            None => self.open()?,
+        };
+        let mut batches = VecDeque::with_capacity(groups.len());
+        for places in groups {
+            let pieces: Vec<RecordBatch> = places
+                .iter()
+                .map(|place| self.read(&mut open, *place))
+                .collect::<Result<_>>()?;
+            batches.push_back(match pieces.as_slice() {
+                [only] => only.clone(),
+                several => concat_batches(&self.schema, several)?,
+            });
+        }
+        Ok((open, batches))
+    }
+}
+
 fn encode(batch: &RecordBatch, compression: SpillCompression) -> Result<Vec<u8>> {
     let options = IpcWriteOptions::default().try_with_compression(compression.into())?;
     let mut encoded = Vec::new();
@@ -158,6 +186,7 @@ impl Run {
             next: 0,
             batch_size,
             open: None,
+            ready: VecDeque::new(),
         }
     }
 
@@ -166,12 +195,19 @@ impl Run {
     }
 }
 
-/// Reads a [`Run`] on threads that may block.
+/// Bytes in a file that are read at a time.
+const READ_AT_ONCE: usize = 512 << 10;
+
+/// Bytes in a file that are read where one stands: less than what handing them to another thread costs.
+const READ_HERE: usize = 64 << 10;
+
+/// Reads a [`Run`], some batches at a time, on a thread that may block.
 pub(crate) struct RunReader {
     run: Run,
     next: usize,
     batch_size: usize,
     open: Option<File>,
+    ready: VecDeque<RecordBatch>,
 }
 
 impl RunReader {
@@ -180,48 +216,53 @@ impl RunReader {
     /// # Errors
     /// If the file is gone, or is not what was written.
     pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        if let Some(batch) = self.ready.pop_front() {
+            return Ok(Some(batch));
+        }
         let Some(file) = self.run.file.clone() else {
             return Ok(None);
         };
-        let places = self.upcoming();
-        if places.is_empty() {
+        let groups = self.upcoming();
+        let bytes: usize = groups.iter().flatten().map(|place| place.length).sum();
+        if bytes == 0 {
             return Ok(None);
         }
-        self.next += places.len();
         let open = self.open.take();
-        let read = SpawnedTask::spawn_blocking(move || -> Result<(File, RecordBatch)> {
-            let mut opened = match open {
-                Some(open) => open,
-                None => file.open()?,
-            };
-            let mut batches = Vec::with_capacity(places.len());
-            for place in places {
-                batches.push(file.read(&mut opened, place)?);
-            }
-            let batch = match batches.as_slice() {
-                [only] => only.clone(),
-                several => concat_batches(&file.schema, several)?,
-            };
-            Ok((opened, batch))
-        });
-        let (open, batch) = read.join().await.map_err(|error| {
-            exec_datafusion_err!("a hash join's reading of its spill file was stopped: {error}")
-        })??;
+        let (open, batches) = if bytes <= READ_HERE {
+            tokio::task::consume_budget().await;
+            file.read_groups(open, &groups)?
+        } else {
+            SpawnedTask::spawn_blocking(move || file.read_groups(open, &groups))
+                .join()
+                .await
+                .map_err(|error| {
+                    exec_datafusion_err!("reading a hash join's spill file was stopped: {error}")
+                })??
+        };
         self.open = Some(open);
-        Ok(Some(batch))
+        self.ready = batches;
+        Ok(self.ready.pop_front())
     }
 
-    /// The places of the next batch: one, and more as long as they are small.
-    fn upcoming(&self) -> Vec<Place> {
-        let mut rows = 0;
-        let mut upcoming = Vec::new();
+    /// The places of the next batches: one each, and more as long as they are small.
+    fn upcoming(&mut self) -> Vec<Vec<Place>> {
+        let mut groups: Vec<Vec<Place>> = Vec::new();
+        let (mut rows, mut bytes) = (0, 0);
         for place in &self.run.places[self.next..] {
-            if !upcoming.is_empty() && rows + place.rows > self.batch_size {
+            if bytes > 0 && bytes + place.length > READ_AT_ONCE {
                 break;
             }
+            match groups.last_mut() {
+                Some(group) if rows + place.rows <= self.batch_size => group.push(*place),
+                _ => {
+                    groups.push(vec![*place]);
+                    rows = 0;
+                }
+            }
             rows += place.rows;
-            upcoming.push(*place);
+            bytes += place.length;
+            self.next += 1;
         }
-        upcoming
+        groups
     }
 }
