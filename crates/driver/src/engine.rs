@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::dialect::NarrowLiterals;
 use crate::division::SparkDivision;
+use crate::source::{ScanBudget, SteadyScans};
 use datafusion::common::config::{Dialect, SpillCompression};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -27,7 +28,8 @@ pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionS
         // Functions under Spark's names with Spark's meaning, in place of DataFusion's where both
         // have one.
         .with_spark_features()
-        .with_physical_optimizer_rule(Arc::new(OneProbeForSpillingNestedLoops));
+        .with_physical_optimizer_rule(Arc::new(OneProbeForSpillingNestedLoops))
+        .with_physical_optimizer_rule(Arc::new(SteadyScans));
     // First, because the first planner that plans an expression ends the search.
     builder.expr_planners().get_or_insert_with(Vec::new).splice(
         0..0,
@@ -46,7 +48,8 @@ pub(crate) fn config(settings: &Settings, threads: usize, memory: u64) -> Sessio
         .with_batch_size(batch_rows(memory))
         .with_default_catalog_and_schema("spark_catalog", "default")
         .with_sort_spill_reservation_bytes(merge_reserve(memory, threads))
-        .with_information_schema(true);
+        .with_information_schema(true)
+        .with_extension(Arc::new(ScanBudget::new(memory)));
     let options = config.options_mut();
     options.sql_parser.dialect = Dialect::Spark;
     options.sql_parser.collect_spans = true;

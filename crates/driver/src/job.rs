@@ -20,6 +20,7 @@ use tokio::sync::mpsc::Sender;
 use tracing::warn;
 
 use crate::query::Query;
+use crate::source::{Cut, ScanBudget};
 
 /// Batches that wait between a query and whoever reads its rows.
 const BATCHES_AHEAD: usize = 2;
@@ -166,6 +167,19 @@ impl Job {
     async fn plan(&self, plan: Plan) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
         let mut state = self.state_for(plan)?;
         let mut physical = state.create_physical_plan(&self.logical).await?;
+        let config = state.config();
+        let most = Cut {
+            rows: config.batch_size(),
+            partitions: config.target_partitions(),
+        };
+        let cut = Cut::of(&physical, ScanBudget::of(config), most);
+        if cut != most {
+            *state.config_mut() = config
+                .clone()
+                .with_batch_size(cut.rows)
+                .with_target_partitions(cut.partitions);
+            physical = state.create_physical_plan(&self.logical).await?;
+        }
         if deals_rows_out(&physical) {
             let options = state.config_mut().options_mut();
             options.optimizer.enable_round_robin_repartition = false;
@@ -247,6 +261,7 @@ fn deals_rows_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
             | "GlobalLimitExec"
             | "LocalLimitExec"
             | "UnnestExec"
+            | "SteadyScan"
             | "CooperativeExec" => {}
             _ => return deals && next.is_none(),
         }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::execution::context::SessionContext;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use parking_lot::RwLock;
@@ -145,7 +144,7 @@ impl Session {
 
     fn within(shared: Arc<Shared>, conf: Conf, arguments: Vec<String>) -> Result<Self, Error> {
         let in_force = shared.in_force(conf.clone())?;
-        let runtime = RuntimeEnvBuilder::new().build_arc().map_err(internal)?;
+        let runtime = Arc::clone(&shared.runtime);
         let threads = threads(&in_force.settings, &shared.machine);
         let memory = in_force.layout.executor.unified.bytes;
         let config = engine::config(&in_force.settings, threads, memory);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::MemorySchemaProvider;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use parking_lot::{Mutex, RwLock};
 use plimsoll_conf::property::memory_keys;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Settings, fmt_bytes};
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::history::History;
 use crate::query::SharedHistory;
 use crate::session::Changed;
+use crate::source::ScanBudget;
 use crate::spill::SpillDirectories;
 
 /// The settings of a session, and what they come to.
@@ -53,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) history: SharedHistory,
     /// The views that all sessions see: Spark's database `global_temp`.
     pub(crate) global_views: Arc<MemorySchemaProvider>,
+    /// Footers of Parquet files, which all sessions share. Queries have runtimes of their own beside.
+    pub(crate) runtime: Arc<RuntimeEnv>,
     memory_conf: RwLock<MemoryConf>,
     /// The line that no session may raise; `None` where the session owns the process.
     ceiling: Option<u64>,
@@ -79,7 +83,10 @@ impl Shared {
             })?;
         let spill = SpillDirectories::create(&in_force.settings.local_dirs)?;
         spill.take_overflow_of(&pressure);
+        let footers = ScanBudget::new(in_force.layout.executor.unified.bytes).footers();
+        let runtime = RuntimeEnvBuilder::new().with_metadata_cache_limit(footers);
         Ok(Self {
+            runtime: runtime.build_arc().map_err(Error::planning_of)?,
             memory,
             pressure,
             history: Arc::new(Mutex::new(History::default())),
@@ -150,6 +157,9 @@ impl Shared {
                 self.memory.resize(mode, new);
             }
         }
+        let footers = ScanBudget::new(next.layout.executor.unified.bytes).footers();
+        let cache = self.runtime.cache_manager.get_file_metadata_cache();
+        cache.update_cache_limit(footers);
         let differs = |key| {
             next.conf.get(key).map(|(value, _)| value.to_owned())
                 != memory.conf.get(key).map(|(value, _)| value.to_owned())

@@ -4,7 +4,12 @@
 //! their columns are, and makes a [`table::FileTable`] of them. Parquet is read by DataFusion. CSV, JSON
 //! and text are read here, because Spark reads them its own way: a file is cut into records
 //! ([`records`]), and each record is decoded into columns ([`decode`]).
+//!
+//! What a scan holds follows the memory there is ([`budget`]): batches are bounded in bytes ([`width`]) and
+//! hold on to nothing else ([`steady`]), row groups that are too large are read in slices
+//! ([`parquet::slice`]).
 
+mod budget;
 mod columns;
 mod compression;
 mod csv;
@@ -16,8 +21,10 @@ mod parquet;
 pub(crate) mod partitions;
 mod records;
 mod scan;
+mod steady;
 mod table;
 mod text;
+mod width;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -41,8 +48,11 @@ use crate::error::Error;
 use crate::format::FileFormat;
 use crate::options::{Options, unescaped};
 
+pub(crate) use self::budget::ScanBudget;
 pub(crate) use self::files::{local_path, url};
 pub(crate) use self::parquet::type_in_spark;
+pub(crate) use self::steady::SteadyScans;
+pub(crate) use self::width::Cut;
 
 /// What is to be read: Spark's `spark.read.format(…).schema(…).options(…).load(paths)`.
 #[derive(Debug, Clone)]
@@ -210,6 +220,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     async fn reader_and_schema(self) -> Result<(Reader, Schema), Error> {
         let given = self.source.schema.as_ref().map(nullable);
+        let longest = ScanBudget::of(self.state.config()).record();
         match self.source.format {
             FileFormat::Parquet => {
                 let parquet = ParquetOptions::new(self.options)?;
@@ -222,13 +233,15 @@ impl Opening<'_> {
             FileFormat::Csv => {
                 let csv = Arc::new(CsvOptions::new(self.options, self.time_zone)?);
                 let reader = Reader::Text(TextFormat::Csv(Arc::clone(&csv)));
-                let infer = move |files: &[DataFile], zone: &str| csv::infer(files, &csv, zone);
+                let infer =
+                    move |files: &[DataFile], zone: &str| csv::infer(files, &csv, zone, longest);
                 Ok((reader, self.text_schema(given, infer).await?))
             }
             FileFormat::Json => {
                 let json = Arc::new(JsonOptions::new(self.options, self.time_zone)?);
                 let reader = Reader::Text(TextFormat::Json(Arc::clone(&json)));
-                let infer = move |files: &[DataFile], zone: &str| json::infer(files, &json, zone);
+                let infer =
+                    move |files: &[DataFile], zone: &str| json::infer(files, &json, zone, longest);
                 Ok((reader, self.text_schema(given, infer).await?))
             }
             FileFormat::Text => {

@@ -1,13 +1,23 @@
 //! Parquet files, with the types that Spark gives their columns.
 
+mod pages;
+mod reader;
+mod slices;
+
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
 use datafusion::catalog::Session;
 use datafusion::datasource::file_format::FileFormat as _;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::physical_plan::ParquetSource;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 
+use self::reader::SlicingReaders;
+pub(crate) use self::slices::slice;
 use crate::error::Error;
 use crate::options::Options;
 
@@ -45,6 +55,24 @@ pub(crate) fn format() -> ParquetFormat {
     options.global.coerce_int96_tz = Some("UTC".to_owned());
     format = format.with_options(options);
     format
+}
+
+/// A scan of Parquet files, which keeps footers within the session's cache.
+///
+/// # Errors
+/// If there is no local file system.
+pub(crate) fn source(
+    state: &dyn Session,
+    schema: TableSchema,
+) -> datafusion::common::Result<ParquetSource> {
+    let store = state
+        .runtime_env()
+        .object_store(ObjectStoreUrl::local_filesystem())?;
+    let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
+    let readers = SlicingReaders(CachedParquetFileReaderFactory::new(store, footers));
+    Ok(ParquetSource::new(schema)
+        .with_table_parquet_options(format().options().clone())
+        .with_parquet_file_reader_factory(Arc::new(readers)))
 }
 
 /// The columns of Parquet files: those of the first, or with `mergeSchema` of all.

@@ -1,6 +1,8 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
+use plimsoll_conf::fmt_bytes;
+
 use super::csv::Dialect;
 use super::csv::tokens::Tokens;
 
@@ -49,6 +51,8 @@ pub(crate) struct Records<R> {
     /// Records that begin here or later belong to another reader.
     end: u64,
     elements: Elements,
+    /// Bytes of the longest record that is read.
+    longest: usize,
 }
 
 /// Where in a JSON array a reader is.
@@ -85,7 +89,14 @@ impl<R: Read> Records<R> {
             position,
             end,
             elements: Elements::Before,
+            longest: usize::MAX,
         }
+    }
+
+    /// The same, but for an error at a record of more bytes.
+    pub(crate) fn bounded(mut self, longest: usize) -> Self {
+        self.longest = longest;
+        self
     }
 
     /// The records that begin in `range`. `from` is at the byte before it, unless it begins with the file.
@@ -136,10 +147,17 @@ impl<R: Read> Records<R> {
     fn read_more(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.unread.clone(), 0);
         self.unread = 0..self.unread.len();
-        // A record that fills the buffer makes it twice as large.
-        let room = READ_AT_ONCE.max(self.unread.len());
-        if self.buffer.len() < self.unread.end + room {
-            self.buffer.resize(self.unread.end + room, 0);
+        if self.unread.len() > self.longest {
+            return Err(self.too_long());
+        }
+        // A record that fills the buffer makes it a half larger, and its end as small as it was.
+        let wanted = self.unread.end + READ_AT_ONCE.max(self.unread.len() / 2);
+        if self.buffer.len() < wanted {
+            self.buffer.reserve_exact(wanted - self.buffer.len());
+            self.buffer.resize(wanted, 0);
+        } else if self.buffer.len() > 4 * wanted {
+            self.buffer.truncate(wanted);
+            self.buffer.shrink_to_fit();
         }
         let read = loop {
             match self.from.read(&mut self.buffer[self.unread.end..]) {
@@ -150,6 +168,16 @@ impl<R: Read> Records<R> {
         self.unread.end += read;
         self.at_end = read == 0;
         Ok(())
+    }
+
+    fn too_long(&self) -> io::Error {
+        io::Error::other(format!(
+            "the record that begins at byte {} is longer than {}, a quarter of the unified memory, which is \
+             the longest that is read: give the engine more memory (--memory, or spark.executor.memory), or \
+             check that the file is what it is read as, with the right separator of records",
+            self.position,
+            fmt_bytes(self.longest as u64)
+        ))
     }
 
     fn find(&mut self) -> Found {
@@ -295,6 +323,24 @@ mod tests {
         assert_eq!(all(Records::new(Slowly(text), Split::Lines)), expected);
         let split = Split::Separator(b";;".to_vec());
         assert_eq!(all(Records::new(Slowly(b"a;b;;c;;"), split)), ["a;b", "c"]);
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_an_error_and_a_long_one_leaves_a_small_buffer() {
+        let mut text = vec![b'a'; 5 << 20];
+        text.extend_from_slice(b"\nshort\n");
+        text.resize(12 << 20, b'\n');
+        let mut records = Records::new(&text[..], Split::Lines).bounded(6 << 20);
+        assert_eq!(records.next().unwrap().unwrap().len(), 5 << 20);
+        assert_eq!(records.next().unwrap(), Some(&b"short"[..]));
+        while records.next().unwrap().is_some() {}
+        assert!(records.buffer.capacity() < 2 << 20);
+        let mut records = Records::new(&text[..], Split::Lines).bounded(1 << 20);
+        let error = records.next().unwrap_err().to_string();
+        assert!(
+            error.contains("longer than 1 MiB") && error.contains("--memory"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
@@ -20,15 +21,17 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayFormatType, apply_expression_roots};
 use futures::StreamExt;
 
+use super::budget::ScanBudget;
 use super::compression;
 use super::csv::{CsvDecoder, CsvOptions};
 use super::decode::Decode;
 use super::json::{JsonDecoder, JsonOptions};
 use super::records::{Records, Split};
 use super::text::{TextDecoder, TextOptions};
+use super::width::row_width;
 use crate::error::Error;
 
-/// The text of the records in a batch, in bytes, after which no more are put into it.
+/// The most that a batch of records takes, in bytes, however much memory there is.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// A format of text files, with its options.
@@ -77,6 +80,7 @@ pub(crate) struct TextSource {
     table_schema: TableSchema,
     projection: SplitProjection,
     batch_size: usize,
+    budget: ScanBudget,
     /// Whether a file can be read from anywhere.
     splits: bool,
     metrics: ExecutionPlanMetricsSet,
@@ -84,13 +88,19 @@ pub(crate) struct TextSource {
 
 impl TextSource {
     /// A scan of all columns; of compressed files if `compressed`.
-    pub(crate) fn new(format: TextFormat, table_schema: TableSchema, compressed: bool) -> Self {
+    pub(crate) fn new(
+        format: TextFormat,
+        table_schema: TableSchema,
+        compressed: bool,
+        budget: ScanBudget,
+    ) -> Self {
         Self {
             splits: !compressed && format.split().can_start_anywhere(),
             projection: SplitProjection::unprojected(&table_schema),
             format,
             table_schema,
             batch_size: 8192,
+            budget,
             metrics: ExecutionPlanMetricsSet::new(),
         }
     }
@@ -113,8 +123,10 @@ impl TextSource {
                 Records::in_range(Box::new(from) as Box<dyn Read + Send>, split, range)?
             }
         };
+        let records = records.bounded(self.budget.record());
         let schema = self.table_schema.file_schema();
         let wanted = Arc::new(schema.project(&self.projection.file_indices)?);
+        let fixed = row_width(&wanted, &HashMap::new());
         let decoder = self
             .format
             .decoder(schema, wanted, at_start)
@@ -123,6 +135,8 @@ impl TextSource {
             records,
             decoder,
             rows: self.batch_size,
+            bytes: self.budget.batch().min(BATCH_BYTES),
+            fixed,
         })
     }
 }
@@ -131,7 +145,12 @@ impl TextSource {
 struct Batches {
     records: Records<Box<dyn Read + Send>>,
     decoder: Box<dyn Decode>,
+    /// Rows in a batch, at most.
     rows: usize,
+    /// Bytes after which no more records are put into a batch.
+    bytes: usize,
+    /// Bytes that a row takes beside its texts.
+    fixed: usize,
 }
 
 impl Iterator for Batches {
@@ -145,11 +164,11 @@ impl Iterator for Batches {
 impl Batches {
     fn batch(&mut self) -> Result<Option<RecordBatch>> {
         let mut bytes = 0;
-        while self.decoder.rows().len() < self.rows && bytes < BATCH_BYTES {
+        while self.decoder.rows().len() < self.rows && bytes < self.bytes {
             let Some(record) = self.records.next()? else {
                 break;
             };
-            bytes += record.len();
+            bytes += record.len() + self.fixed;
             self.decoder.decode(record)?;
         }
         match self.decoder.rows().len() {

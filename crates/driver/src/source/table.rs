@@ -11,9 +11,7 @@ use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, Statist
 use datafusion::datasource::file_format::FileFormat as _;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::listing::helpers::expr_applicable_for_cols;
-use datafusion::datasource::physical_plan::{
-    FileGroup, FileScanConfig, FileScanConfigBuilder, FileSource,
-};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -25,6 +23,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use futures::{StreamExt, TryStreamExt};
 
+use super::budget::ScanBudget;
 use super::files::{self, DataFile};
 use super::scan::{TextFormat, TextSource};
 use super::{compression, parquet, partitions};
@@ -114,19 +113,24 @@ impl FileTable {
         }
     }
 
-    fn source(&self, files: &[PartitionedFile]) -> Arc<dyn FileSource> {
+    fn source(
+        &self,
+        state: &dyn Session,
+        files: &[PartitionedFile],
+    ) -> Result<Arc<dyn FileSource>> {
         let schema = self.schema.clone();
-        match &self.reader {
-            Reader::Parquet => parquet::format().file_source(schema),
+        Ok(match &self.reader {
+            Reader::Parquet => Arc::new(parquet::source(state, schema)?),
             Reader::Text(format) => {
                 let is_compressed = |file: &PartitionedFile| {
                     let path = file.extension::<std::path::PathBuf>();
                     path.is_some_and(|path| compression::is_compressed(path))
                 };
                 let compressed = files.iter().any(is_compressed);
-                Arc::new(TextSource::new(format.clone(), schema, compressed))
+                let budget = ScanBudget::of(state.config());
+                Arc::new(TextSource::new(format.clone(), schema, compressed, budget))
             }
-        }
+        })
     }
 
     /// The files with what their footers say about their rows, and what that comes to for all.
@@ -160,15 +164,22 @@ impl FileTable {
         Ok((files, statistics))
     }
 
-    async fn plan(
+    /// The files, those with large row groups in parts that fit the budget.
+    async fn in_parts(
         &self,
         state: &dyn Session,
-        config: FileScanConfig,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match &self.reader {
-            Reader::Parquet => parquet::format().create_physical_plan(state, config).await,
-            Reader::Text(_) => Ok(DataSourceExec::from_data_source(config)),
-        }
+        files: Vec<PartitionedFile>,
+        places: Option<&Vec<usize>>,
+    ) -> Result<Vec<PartitionedFile>> {
+        let in_files = self.schema.file_schema();
+        let columns = in_files.fields().iter().enumerate();
+        let columns = columns.filter(|(at, _)| places.is_none_or(|places| places.contains(at)));
+        let columns: Vec<String> = columns.map(|(_, field)| field.name().clone()).collect();
+        let store = state
+            .runtime_env()
+            .object_store(ObjectStoreUrl::local_filesystem())?;
+        let most = ScanBudget::of(state.config()).chunks(state.config().target_partitions());
+        parquet::slice(state, &store, files, &columns, most).await
     }
 }
 
@@ -258,19 +269,23 @@ impl TableProvider for FileTable {
             let schema = datafusion::common::project_schema(&self.schema(), projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let mut config =
-            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), self.source(&files));
+        let places = self.places(projection);
+        let source = self.source(state, &files)?;
+        let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source);
         if matches!(self.reader, Reader::Parquet) && state.config().collect_statistics() {
             let statistics;
             (files, statistics) = self.with_statistics(state, files).await?;
             config = config.with_statistics(statistics);
         }
+        if matches!(self.reader, Reader::Parquet) {
+            files = self.in_parts(state, files, places.as_ref()).await?;
+        }
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let config = config
             .with_file_groups(groups)
-            .with_projection_indices(self.places(projection))?
+            .with_projection_indices(places)?
             .with_limit(limit)
             .build();
-        self.plan(state, config).await
+        Ok(DataSourceExec::from_data_source(config))
     }
 }

@@ -31,14 +31,19 @@ enum Inferred {
 /// values if types are to be inferred. Files are read as streams, the largest first as in Spark.
 ///
 /// # Errors
-/// If a file cannot be read.
-pub(crate) fn infer(files: &[DataFile], options: &CsvOptions, time_zone: &str) -> Result<Schema> {
+/// If a file cannot be read, or a record has more bytes than `longest`.
+pub(crate) fn infer(
+    files: &[DataFile],
+    options: &CsvOptions,
+    time_zone: &str,
+    longest: usize,
+) -> Result<Schema> {
     let mut files: Vec<&DataFile> = files.iter().collect();
     files.sort_by_key(|file| std::cmp::Reverse(file.size));
     let mut inference = Inference::new(options);
     for file in files {
         let reader = compression::open(&file.path)?;
-        let mut records = Records::new(reader, options.split());
+        let mut records = Records::new(reader, options.split()).bounded(longest);
         if !inference.read(&mut records)? {
             break;
         }

@@ -29,12 +29,18 @@ enum Inferred {
 /// What the columns of JSON files are, in order of their names. Files are read as streams.
 ///
 /// # Errors
-/// If a file cannot be read, or a record is malformed and that is refused.
-pub(crate) fn infer(files: &[DataFile], options: &JsonOptions, time_zone: &str) -> Result<Schema> {
+/// If a file cannot be read, or a record has more bytes than `longest`, or a record is malformed and that is refused.
+pub(crate) fn infer(
+    files: &[DataFile],
+    options: &JsonOptions,
+    time_zone: &str,
+    longest: usize,
+) -> Result<Schema> {
     let mut columns = BTreeMap::new();
     let mut any_malformed = false;
     for file in files {
-        let mut records = Records::new(compression::open(&file.path)?, options.split());
+        let mut records =
+            Records::new(compression::open(&file.path)?, options.split()).bounded(longest);
         while let Some(record) = records.next()? {
             if !learn(record, options, &mut columns) {
                 any_malformed = true;
