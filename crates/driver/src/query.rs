@@ -16,6 +16,7 @@ use plimsoll_memory::{PeakGuard, TaskMemory};
 
 use crate::error::Error;
 use crate::history::History;
+use crate::operators::OperatorMetrics;
 use crate::record::{OperatorSpill, QueryRecord, Status};
 
 /// A query that runs: what can be asked of it from outside while its rows are read.
@@ -45,6 +46,8 @@ struct Plans {
     given_up: Option<String>,
     /// What plans have spilled that are no longer running.
     spilled: Vec<OperatorSpill>,
+    /// What the operators of those plans measured.
+    operators: Vec<OperatorMetrics>,
 }
 
 impl Plans {
@@ -67,7 +70,9 @@ impl Plans {
 
     fn end(&mut self) {
         self.spilled = self.spills();
-        self.running = None;
+        if let Some(plan) = self.running.take() {
+            self.operators.extend(OperatorMetrics::of_plan(&plan));
+        }
     }
 }
 
@@ -155,6 +160,17 @@ impl Query {
     fn failure(&self, error: DataFusionError) -> Error {
         let lacking = || self.task.usage().most_lacking();
         Error::execution(error, &self.around, lacking)
+    }
+
+    /// The operators of its plan and what they have measured so far, after those of the plan that was
+    /// given up for it, if there is one. They stay when it is over.
+    pub fn operators(&self) -> Vec<OperatorMetrics> {
+        let plans = self.plans.lock();
+        let mut operators = plans.operators.clone();
+        if let Some(plan) = &plans.running {
+            operators.extend(OperatorMetrics::of_plan(plan));
+        }
+        operators
     }
 
     /// Ends it so, and gives the record of it.

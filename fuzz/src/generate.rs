@@ -1,0 +1,111 @@
+//! Makes cases out of numbers.
+
+mod relations;
+mod tables;
+
+use crate::case::{Case, Environment, Options, Way};
+use crate::random::Random;
+
+/// How large cases are.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale {
+    /// The most rows of a table.
+    pub rows: u64,
+    /// The most bytes of a table.
+    pub bytes: u64,
+    /// The most rows that any part of a query may come to, by estimate.
+    pub work: f64,
+    /// The least execution memory, in bytes.
+    pub memory: u64,
+}
+
+impl Scale {
+    /// Cases that optimized code runs in a second or so.
+    pub const FULL: Scale = Scale {
+        rows: 60_000,
+        bytes: 16 << 20,
+        work: 400_000.0,
+        memory: 2 << 20,
+    };
+
+    /// Cases that code which is not optimized runs in a second or so.
+    pub const SMALL: Scale = Scale {
+        rows: 8_000,
+        bytes: 4 << 20,
+        work: 40_000.0,
+        memory: 2 << 20,
+    };
+}
+
+/// The case of this number of a seed.
+pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
+    let mut random = Random::of_case(seed, number);
+    let random = &mut random;
+    let tables = tables::tables(random, scale);
+    let count = *random.weighted(&[(6, 1), (2, 2), (1, 3), (1, 4)]);
+    let queries = (0..count)
+        .map(|_| relations::query(random, &tables, scale))
+        .collect();
+    Case {
+        seed,
+        number,
+        environment: environment(random, scale),
+        tables,
+        queries,
+    }
+}
+
+fn environment(random: &mut Random, scale: Scale) -> Environment {
+    let times = *random.weighted(&[(5, 1), (4, 2), (3, 4), (2, 8), (1, 32), (1, 128)]);
+    let partitions = random.between(1, 4) as u8;
+    let way = match random.percent(50) {
+        true => Way::Session {
+            threads: partitions,
+        },
+        false => Way::Engine(Options {
+            batch_rows: *random.pick(&[1, 7, 64, 512, 1024, 4096, 8192]),
+            partitions,
+            single_partition_threshold: *random.pick(&[0, 64 << 10, 1 << 20, 1 << 30]),
+            hash_joins: random.percent(85),
+            dynamic_filters: random.percent(70),
+            filters_in_scan: random.percent(30),
+            swap_sides: random.percent(70),
+        }),
+    };
+    Environment {
+        memory: scale.memory * times + random.below(scale.memory),
+        way,
+        cancel: random.percent(8).then(|| random.between(1, 60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::{Dialect, write};
+
+    #[test]
+    fn a_case_is_the_same_whenever_it_is_made_and_survives_being_written_down() {
+        for number in 0..200 {
+            let made = case(7, number, Scale::FULL);
+            assert_eq!(made, case(7, number, Scale::FULL));
+            let text = serde_json::to_string(&made).unwrap();
+            assert_eq!(made, serde_json::from_str(&text).unwrap());
+        }
+    }
+
+    #[test]
+    fn no_part_of_a_query_is_estimated_to_be_endless() {
+        for number in 0..200 {
+            let made = case(8, number, Scale::SMALL);
+            for query in &made.queries {
+                let written = write(query, &made.tables, Dialect::DataFusion);
+                assert!(
+                    written.most_rows <= 4.0 * Scale::SMALL.work,
+                    "{}",
+                    written.sql
+                );
+            }
+        }
+    }
+}
