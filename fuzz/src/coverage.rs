@@ -131,6 +131,12 @@ impl Coverage {
         never
     }
 
+    /// Whether an operator of this name spilled in a case.
+    pub fn has_spilled(&self, operator: &str) -> bool {
+        let mut of_name = self.counts.iter().filter(|((name, _), _)| name == operator);
+        of_name.any(|(_, counts)| counts.events.contains_key(&Event::Spilled))
+    }
+
     /// A table of the operators that are joins or did something of interest.
     pub fn draw(&self) -> String {
         let mut table = Table::new();

@@ -17,6 +17,7 @@ pub struct Finding {
     /// What was wrong.
     pub why: String,
     /// Its queries, to be read: they follow from the case.
+    #[serde(default)]
     pub sql: Vec<String>,
     /// The case.
     pub case: Case,

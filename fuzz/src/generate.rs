@@ -30,10 +30,10 @@ impl Scale {
 
     /// Cases that code which is not optimized runs in a second or so.
     pub const SMALL: Scale = Scale {
-        rows: 8_000,
-        bytes: 4 << 20,
-        work: 40_000.0,
-        memory: 2 << 20,
+        rows: 3_000,
+        bytes: 1 << 20,
+        work: 15_000.0,
+        memory: 512 << 10,
     };
 }
 

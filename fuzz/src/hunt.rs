@@ -225,9 +225,8 @@ fn likeness(failure: &Failure) -> String {
 
 /// The beginning of a message, with its numbers made the same.
 fn without_numbers(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
     let mut plain = String::new();
-    for letter in line.chars().take(120) {
+    for letter in text.replace('\n', " ").chars().take(160) {
         match letter.is_ascii_digit() {
             false => plain.push(letter),
             true if !plain.ends_with('#') => plain.push('#'),
@@ -238,9 +237,14 @@ fn without_numbers(text: &str) -> String {
 }
 
 impl Tally {
+    /// How many cases failed.
+    pub fn failed(&self) -> usize {
+        self.failures.values().map(Vec::len).sum()
+    }
+
     /// All of it, as text.
     pub fn draw(&self) -> String {
-        let failed: usize = self.failures.values().map(Vec::len).sum();
+        let failed = self.failed();
         let mut text = format!(
             "{}\n{} cases: {} passed, {} refused, {} skipped, {failed} failed; {} answers compared\n",
             self.coverage.draw(),

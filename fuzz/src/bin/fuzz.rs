@@ -161,7 +161,7 @@ fn run_all(args: &Args, scale: Scale, hunt: &mut Hunt) -> Result<()> {
         if told.elapsed() >= Duration::from_secs(10) {
             told = Instant::now();
             let tally = &hunt.tally;
-            let failed: usize = tally.failures.values().map(Vec::len).sum();
+            let failed = tally.failed();
             eprintln!(
                 "{:>4} s  case {number} of seed {}: {} passed, {} refused, {} skipped, {failed} failed",
                 started.elapsed().as_secs(),
