@@ -3,7 +3,7 @@
 mod relations;
 mod tables;
 
-use crate::case::{Case, Environment, Options, Way};
+use crate::case::{Case, Environment, Options, Table, Way};
 use crate::random::Random;
 
 /// How large cases are.
@@ -49,21 +49,23 @@ pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
     Case {
         seed,
         number,
-        environment: environment(random, scale),
+        environment: environment(random, &tables, scale),
         tables,
         queries,
     }
 }
 
-fn environment(random: &mut Random, scale: Scale) -> Environment {
+fn environment(random: &mut Random, tables: &[Table], scale: Scale) -> Environment {
     let times = *random.weighted(&[(5, 1), (4, 2), (3, 4), (2, 8), (1, 32), (1, 128)]);
     let partitions = random.between(1, 4) as u8;
+    let rows = tables.iter().map(Table::row_count).max().unwrap_or(0);
     let way = match random.percent(50) {
         true => Way::Session {
             threads: partitions,
         },
         false => Way::Engine(Options {
-            batch_rows: *random.pick(&[1, 7, 64, 512, 1024, 4096, 8192]),
+            // An aggregate takes a time that grows with the square of the number of its batches.
+            batch_rows: (*random.pick(&[1, 7, 64, 512, 1024, 4096, 8192])).max((rows / 256) as u32),
             partitions,
             single_partition_threshold: *random.pick(&[0, 64 << 10, 1 << 20, 1 << 30]),
             hash_joins: random.percent(85),

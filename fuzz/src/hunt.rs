@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use crate::case::{Case, Options, Way};
 use crate::coverage::Coverage;
 use crate::finding::{Finding, describe};
+use crate::known;
 use crate::outcome::{Failure, FailureKind, Outcome, Strict};
 use crate::shrink::shrink;
 use crate::worker::Worker;
@@ -45,6 +46,8 @@ pub struct Tally {
     pub reasons: BTreeMap<String, u64>,
     /// What DuckDB was asked.
     pub duckdb: BTreeMap<String, u64>,
+    /// Failures that are known faults, by fault.
+    pub known: BTreeMap<String, u64>,
     /// Failures by what they have in common, with their cases.
     pub failures: BTreeMap<String, Vec<u64>>,
     /// What operators did.
@@ -97,6 +100,10 @@ impl Hunt {
                 }
             }
             Outcome::Failed(failure) => {
+                if let Some(fault) = known::fault(case, &failure, self.plan.strict) {
+                    *tally.known.entry(fault.to_owned()).or_default() += 1;
+                    return Ok(None);
+                }
                 let cases = tally.failures.entry(likeness(&failure)).or_default();
                 cases.push(case.number);
                 // Wrong answers look alike whatever is behind them.
@@ -246,15 +253,17 @@ impl Tally {
     pub fn draw(&self) -> String {
         let failed = self.failed();
         let mut text = format!(
-            "{}\n{} cases: {} passed, {} refused, {} skipped, {failed} failed; {} answers compared\n",
+            "{}\n{} cases: {} passed, {} refused, {} skipped, {} known faults, {failed} failed; {} answers compared\n",
             self.coverage.draw(),
             self.cases,
             self.passed,
             self.refused,
             self.skipped,
+            self.known.values().sum::<u64>(),
             self.compared
         );
         for (title, counts) in [
+            ("known faults", &self.known),
             ("refused memory", &self.refusals),
             ("not compared", &self.reasons),
             ("DuckDB", &self.duckdb),

@@ -316,7 +316,11 @@ fn fields(kinds: &[Kind]) -> Fields {
 /// 0, −1, 1, −2, 2 …: small ordinals are small numbers of both signs.
 fn signed(ordinal: u64) -> i64 {
     let half = (ordinal % SPECIAL / 2) as i64;
-    if ordinal % 2 == 0 { half } else { -half - 1 }
+    if ordinal.is_multiple_of(2) {
+        half
+    } else {
+        -half - 1
+    }
 }
 
 fn wholes(bits: u8, is_signed: bool, ordinals: &[Option<u64>]) -> ArrayRef {
@@ -404,7 +408,7 @@ fn lists(item: &Kind, ordinals: &[Option<u64>]) -> ArrayRef {
     let mut items = Vec::new();
     for ordinal in ordinals {
         for place in 0..length(ordinal) as u64 {
-            let is_null = mix(ordinal.unwrap_or(0) + place) % 9 == 0;
+            let is_null = mix(ordinal.unwrap_or(0) + place).is_multiple_of(9);
             items.push(ordinal.map(|o| o + place).filter(|_| !is_null));
         }
     }
@@ -424,7 +428,7 @@ fn structs(kinds: &[Kind], ordinals: &[Option<u64>]) -> ArrayRef {
     let columns = kinds.iter().enumerate().map(|(place, kind)| {
         let ordinals: Vec<Option<u64>> = ordinals
             .iter()
-            .map(|ordinal| ordinal.filter(|ordinal| mix(ordinal + place as u64) % 8 != 0))
+            .map(|ordinal| ordinal.filter(|ordinal| !mix(ordinal + place as u64).is_multiple_of(8)))
             .collect();
         kind.array(&ordinals)
     });

@@ -34,6 +34,7 @@ pub mod finding;
 pub mod generate;
 pub mod hunt;
 pub mod kind;
+pub mod known;
 pub mod outcome;
 pub mod random;
 pub mod relation;

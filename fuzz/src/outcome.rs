@@ -100,9 +100,9 @@ pub enum Strict {
     /// None: they are counted.
     #[default]
     None,
-    /// Those of joins.
+    /// Those of joins, and known faults of theirs are failures too.
     Joins,
-    /// All.
+    /// All, and known faults of stock operators are failures too.
     All,
 }
 

@@ -38,9 +38,49 @@ pub fn shrink(case: &Case, tries: usize, mut fails: impl FnMut(&Case) -> bool) -
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::case::Storage;
+    use crate::data;
+    use crate::finding::queries;
     use crate::generate::{Scale, case};
     use crate::relation::Relation;
+    use crate::stock::{self, Bounds};
+
+    /// Each way of making a case smaller leaves queries that can be planned, if the case has such.
+    #[tokio::test]
+    async fn what_is_left_of_a_case_is_sql() {
+        let bounds = Bounds {
+            memory: 1 << 30,
+            rows: 0,
+            time: Duration::ZERO,
+        };
+        let directory = tempfile::tempdir().unwrap();
+        for number in 0..6 {
+            let mut original = case(4, number, Scale::SMALL);
+            for table in &mut original.tables {
+                table.rows = vec![(0, 70)];
+                table.storage = Storage::Memory {
+                    partitions: 1,
+                    batch_rows: 100,
+                };
+            }
+            for step in 0.. {
+                let Some(smaller) = steps::step(&original, step) else {
+                    break;
+                };
+                let context = stock::context(bounds).unwrap();
+                data::place(&smaller.tables, directory.path(), &context, false)
+                    .await
+                    .unwrap();
+                for sql in queries(&smaller) {
+                    let planned = stock::plan(&context, &sql).await;
+                    assert!(planned.is_ok(), "step {step}: {sql}: {planned:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_case_that_fails_for_one_join_and_a_few_rows_becomes_that_join_and_those_rows() {

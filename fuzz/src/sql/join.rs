@@ -23,13 +23,14 @@ impl Writer<'_> {
         };
         let mut list = Vec::new();
         let mut columns: Vec<Known> = Vec::new();
-        for (side, written, is_given) in [
+        let sides = [
             ("a", &left, join.kind.gives_left()),
             ("b", &right, join.kind.gives_right()),
-        ] {
-            for place in 0..if is_given { written.columns.len() } else { 0 } {
+        ];
+        for (side, written, _) in sides.into_iter().filter(|(.., is_given)| *is_given) {
+            for (place, column) in written.columns.iter().enumerate() {
                 list.push(format!("{side}.c{place} AS c{}", list.len()));
-                columns.push(written.columns[place].clone());
+                columns.push(column.clone());
             }
         }
         if using {

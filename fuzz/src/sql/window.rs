@@ -47,8 +47,7 @@ impl Writer<'_> {
             list.push(format!("{text} AS c{}", columns.len()));
             columns.push(Known::computed(kind, input.rows));
         }
-        let all: Vec<usize> = places.clone();
-        let mut written = input.select(&list.join(", "), "", &all);
+        let mut written = input.select(&list.join(", "), "", &places);
         if !columns.is_empty() {
             written.columns = columns;
         }

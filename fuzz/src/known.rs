@@ -1,0 +1,65 @@
+//! Faults of stock operators that are known and not mended yet. A failure that is one of these is counted
+//! apart, so that others stand out. With `--strict joins` those of joins are failures like any other, with
+//! `--strict all` all of them. Who replaces an operator takes its faults off this list.
+
+use crate::case::Case;
+use crate::finding::queries;
+use crate::outcome::{Failure, FailureKind, Strict};
+
+struct Known {
+    kind: FailureKind,
+    /// Words in what was found.
+    found: &'static str,
+    /// Words in the query.
+    sql: &'static str,
+    fault: &'static str,
+    /// Whether it is the fault of a join.
+    of_a_join: bool,
+}
+
+const KNOWN: [Known; 3] = [
+    Known {
+        kind: FailureKind::WrongAnswer,
+        found: "",
+        sql: "GROUP BY ROLLUP",
+        fault: "AggregateExec: groups of a ROLLUP come out in pieces when it spills",
+        of_a_join: false,
+    },
+    Known {
+        kind: FailureKind::Error,
+        found: "Left side produced no data to spill",
+        sql: "",
+        fault: "NestedLoopJoinExec: spills from a second reading of Parquet files, which gives no rows",
+        of_a_join: true,
+    },
+    Known {
+        kind: FailureKind::Error,
+        found: "Unsupported data type in sort merge join comparator",
+        sql: "",
+        fault: "SortMergeJoinExec: no keys that are dictionaries, lists or structs",
+        of_a_join: true,
+    },
+];
+
+/// The known fault that a failure shows, if it is one that is let pass.
+pub fn fault(case: &Case, failure: &Failure, strict: Strict) -> Option<&'static str> {
+    let is_let_pass = |known: &Known| match strict {
+        Strict::None => true,
+        Strict::Joins => !known.of_a_join,
+        Strict::All => false,
+    };
+    let sql = queries(case);
+    let is_in = |words: &str| match failure.query {
+        Some(number) => sql.get(number).is_some_and(|sql| sql.contains(words)),
+        None => sql.iter().any(|sql| sql.contains(words)),
+    };
+    KNOWN
+        .iter()
+        .find(|known| {
+            is_let_pass(known)
+                && known.kind == failure.kind
+                && failure.what.contains(known.found)
+                && is_in(known.sql)
+        })
+        .map(|known| known.fault)
+}
