@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, ByteView, GenericByteViewArray};
 use datafusion::arrow::datatypes::{BinaryViewType, ByteViewType, DataType, StringViewType};
@@ -18,6 +19,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, Statistics,
 };
 use futures::TryStreamExt;
+use plimsoll_memory::TaskMemory;
 
 /// Puts a [`SteadyScan`] on each scan of files. It has to be the last rule, since others look for the
 /// scans themselves.
@@ -114,7 +116,8 @@ impl ExecutionPlan for SteadyScan {
     ) -> Result<SendableRecordBatchStream> {
         let scan = self.scan.execute(partition, context)?;
         let schema = scan.schema();
-        let batches = futures::stream::try_unfold(scan, next_batch);
+        let task = TaskMemory::of(context.memory_pool());
+        let batches = futures::stream::try_unfold((scan, task), next_batch);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 
@@ -134,13 +137,22 @@ impl ExecutionPlan for SteadyScan {
     }
 }
 
-/// Reads the next batch. Whatever holds scans back does so at the beginning of this: nothing of the
-/// batch has been decoded yet.
-async fn next_batch(
-    mut scan: SendableRecordBatchStream,
-) -> Result<Option<(RecordBatch, SendableRecordBatchStream)>> {
+/// How long a scan waits for memory before each batch, at most: what it reads may be what others need to
+/// come to an end.
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
+
+/// A scan under way, and the task that it reads for.
+type Scanning = (SendableRecordBatchStream, Option<Arc<TaskMemory>>);
+
+/// Reads the next batch, once there is memory for one: nothing of it has been decoded yet.
+async fn next_batch((mut scan, task): Scanning) -> Result<Option<(RecordBatch, Scanning)>> {
+    if let Some(task) = &task {
+        task.until_let_go(LONGEST_WAIT).await;
+    }
     let batch = scan.try_next().await?;
-    batch.map(|batch| Ok((let_go(batch)?, scan))).transpose()
+    batch
+        .map(|batch| Ok((let_go(batch)?, (scan, task))))
+        .transpose()
 }
 
 /// The batch with texts of its own where they hold on to more than twice what they need.
