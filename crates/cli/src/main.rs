@@ -1,6 +1,5 @@
 //! The `plimsoll` command.
 
-mod allocator;
 mod args;
 mod engine;
 mod failure;
@@ -25,7 +24,7 @@ use args::{Cli, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    plimsoll_memory::purge_with(allocator::purge);
+    plimsoll_allocator::install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

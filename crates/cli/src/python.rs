@@ -47,6 +47,7 @@ fn with_engine(engine: &mut Engine, python: &Interpreter, job: &[String]) -> Res
     let launcher = Launcher::unpack()?;
     let sessions = Arc::new(Siblings(Arc::clone(engine.session())));
     let workers = engine.workers();
+    let session = Arc::clone(engine.session());
     engine.control(|interrupts| async move {
         // Whoever else is on this machine can reach the port, and not the engine.
         let token = format!(
@@ -60,6 +61,9 @@ fn with_engine(engine: &mut Engine, python: &Interpreter, job: &[String]) -> Res
             .map_err(|error| Failure::Error(error.to_string()))?
             .with_workers(workers);
         let mut script = launcher.start(python, server.local_addr(), &token, job)?;
+        if let Some(pid) = script.id() {
+            session.pressure().meter().watch_child(pid);
+        }
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let until = async {
             // An end that was dropped is an end too.

@@ -21,16 +21,6 @@ use plimsoll_driver::Session;
 
 use burst::Burst;
 
-/// As the `plimsoll` binary has it: whoever embeds the engine chooses the allocator.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
-/// And as it behaves there, read by jemalloc when the process starts.
-// SAFETY: jemalloc looks for this symbol and reads it as a C string, which it is; nothing writes it.
-#[allow(non_upper_case_globals)]
-#[unsafe(export_name = "malloc_conf")]
-pub static malloc_conf: &[u8; 59] = b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0\0";
-
 /// Embeds the engine, with a function that takes memory unannounced
 #[derive(Parser)]
 struct Options {
@@ -47,6 +37,7 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    plimsoll_allocator::install();
     match run(&Options::parse()).await {
         Ok((rows, total)) => {
             println!("rows,total\n{rows},{total}");

@@ -114,9 +114,9 @@ impl ExecutionPlan for SteadyScan {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
+        let task = TaskMemory::of(context.memory_pool());
         let scan = self.scan.execute(partition, context)?;
         let schema = scan.schema();
-        let task = TaskMemory::of(context.memory_pool());
         let batches = futures::stream::try_unfold((scan, task), next_batch);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }

@@ -1,4 +1,7 @@
-//! The allocator of the process: jemalloc, counted and gated.
+//! The allocator of a program that has the engine in it: jemalloc, counted and gated.
+//!
+//! A program that links this crate and calls [`install`] keeps to its line; one with another allocator has
+//! the engine's memory accounted for by what operators reserve, and no more.
 
 use std::ptr;
 
@@ -15,8 +18,13 @@ static ALLOCATOR: CountingAllocator<Jemalloc> = CountingAllocator::new(Jemalloc)
 #[unsafe(export_name = "malloc_conf")]
 pub static malloc_conf: &[u8; 59] = b"background_thread:true,dirty_decay_ms:500,muzzy_decay_ms:0\0";
 
+/// Lets the engine keep the process within its line. Call it first in `main`.
+pub fn install() {
+    plimsoll_memory::purge_with(purge);
+}
+
 /// Gives all freed pages back to the system now.
-pub fn purge() {
+fn purge() {
     // The number stands for all arenas: MALLCTL_ARENAS_ALL in jemalloc.h.
     const ALL_ARENAS: &std::ffi::CStr = c"arena.4096.purge";
     // SAFETY: a control that takes and gives nothing, under a name that is a C string. It fails only if
