@@ -50,6 +50,7 @@ mod probing;
 mod resources;
 mod rule;
 mod run;
+mod running;
 mod scatter;
 mod spec;
 mod stream;

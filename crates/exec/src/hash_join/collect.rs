@@ -184,7 +184,7 @@ pub(crate) struct Reclaimer {
 enum Stage {
     #[default]
     Idle,
-    Collecting(Collector),
+    Collecting(Box<Collector>),
     Built(std::sync::Weak<BuildSide>),
 }
 
@@ -248,12 +248,12 @@ pub(crate) async fn collect(
         let offer: std::sync::Weak<Reclaimer> = Arc::downgrade(&reclaimer);
         task.offer(&whole.memory, offer);
     }
-    *reclaimer.stage.lock() = Stage::Collecting(Collector {
+    *reclaimer.stage.lock() = Stage::Collecting(Box::new(Collector {
         spec,
         resources: Arc::clone(&resources),
         rows: 0,
         kept: Kept::Whole(whole),
-    });
+    }));
     while let Some(batch) = input.next().await.transpose()? {
         let _time = resources.metrics.build_time.timer();
         resources.metrics.build_input_batches.add(1);

@@ -1,14 +1,11 @@
-use std::any::Any;
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, Statistics, exec_err, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
 };
@@ -23,17 +20,12 @@ use datafusion::physical_plan::{
     ExecutionPlanProperties, InputDistributionRequirements, PlanProperties, ReplaceChildrenOptions,
 };
 use datafusion_execution::async_try_stream;
-use futures::FutureExt;
-use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 
-use super::bounds::{Bounds, Few};
-use super::build_side::BuildSide;
-use super::collect::collect;
 use super::metrics::JoinMetrics;
 use super::output::Output;
-use super::probe_filter::ProbeFilter;
 use super::resources::Resources;
+use super::running::Running;
 use super::spec::Spec;
 use super::stream::Prober;
 
@@ -44,25 +36,13 @@ use super::stream::Prober;
 /// it, this one promises no order of its rows, since rows that went to disk come later than those that did
 /// not.
 pub struct HybridHashJoinExec {
-    join: HashJoinExec,
+    pub(crate) join: HashJoinExec,
     /// How many partitions a build side that does not fit is cut into.
     partitions: usize,
     columns: Vec<ColumnIndex>,
     properties: Arc<PlanProperties>,
-    running: Mutex<Running>,
+    pub(crate) running: Mutex<Running>,
     metrics: ExecutionPlanMetricsSet,
-}
-
-type SharedBuild =
-    Shared<BoxFuture<'static, std::result::Result<Arc<BuildSide>, Arc<DataFusionError>>>>;
-
-/// What the output partitions of one execution share.
-#[derive(Default)]
-struct Running {
-    /// Those that have started.
-    started: HashSet<usize>,
-    build: Option<SharedBuild>,
-    filter: Option<Arc<ProbeFilter>>,
 }
 
 impl HybridHashJoinExec {
@@ -122,40 +102,6 @@ impl HybridHashJoinExec {
         }
     }
 
-    fn dynamic_filter(&self) -> Option<Arc<DynamicFilterPhysicalExpr>> {
-        let filter = self
-            .join
-            .dynamic_expressions_produced()
-            .into_iter()
-            .next()?;
-        let filter: Arc<dyn Any + Send + Sync> = filter;
-        filter.downcast().ok()
-    }
-
-    /// The filter for the probe side, if something in it looks at it.
-    fn probe_filter(&self, reports: usize) -> Result<Option<Arc<ProbeFilter>>> {
-        let Some(filter) = self.dynamic_filter() else {
-            return Ok(None);
-        };
-        let Some(id) = filter.expression_id() else {
-            return Ok(None);
-        };
-        if !refers_to(&self.join.right, id)? {
-            return Ok(None);
-        }
-        let keys = self
-            .join
-            .on
-            .iter()
-            .map(|(_, probe)| Arc::clone(probe))
-            .collect();
-        let schema = self.join.right.schema();
-        let (equality, null_aware) = (self.join.null_equality, self.join.null_aware);
-        Ok(Some(ProbeFilter::new(
-            filter, keys, schema, equality, null_aware, reports,
-        )))
-    }
-
     fn spec(&self, context: &TaskContext) -> Spec {
         let (build_keys, probe_keys) = self.join.on.iter().cloned().unzip();
         Spec {
@@ -172,92 +118,6 @@ impl HybridHashJoinExec {
             batch_size: context.session_config().batch_size(),
         }
     }
-
-    /// Begins to build, when first asked for; a build side that all partitions share is built once.
-    fn build(
-        &self,
-        partition: usize,
-        spec: Arc<Spec>,
-        resources: Arc<Resources>,
-        context: Arc<TaskContext>,
-    ) -> Result<(SharedBuild, Option<Arc<ProbeFilter>>)> {
-        let probes = self.join.right.output_partitioning().partition_count();
-        let is_shared = self.join.mode == PartitionMode::CollectLeft;
-        let mut running = self.running.lock();
-        if running.started.is_empty() || !running.started.insert(partition) {
-            // The first partition of an execution, be it the plan's second.
-            let filter = self.probe_filter(if is_shared { 1 } else { probes })?;
-            *running = Running {
-                started: HashSet::from([partition]),
-                build: None,
-                filter,
-            };
-        }
-        let build = match &running.build {
-            Some(build) if is_shared => build.clone(),
-            _ => {
-                let input = self
-                    .join
-                    .left
-                    .execute(if is_shared { 0 } else { partition }, Arc::clone(&context))?;
-                let report = running.filter.as_ref().map(ProbeFilter::report);
-                let options = context.session_config().options();
-                let few = Few {
-                    values: options
-                        .optimizer
-                        .hash_join_inlist_pushdown_max_distinct_values,
-                    bytes: options.optimizer.hash_join_inlist_pushdown_max_size,
-                };
-                let bounds = match &report {
-                    Some(_) => Some(Bounds::new(&spec.build_keys, &spec.build_schema, few)?),
-                    None => None,
-                };
-                let threads = if is_shared { probes } else { 1 };
-                let build = async move {
-                    let (build, bounds) = collect(spec, resources, input, threads, bounds).await?;
-                    if let (Some(report), Some(bounds)) = (report, bounds) {
-                        report.deliver(bounds.finish()?)?;
-                    }
-                    Ok::<_, DataFusionError>(build)
-                };
-                build.map(|build| build.map_err(Arc::new)).boxed().shared()
-            }
-        };
-        let filter = running.filter.clone();
-        if is_shared {
-            running.build = Some(build.clone());
-        }
-        if running.started.len() == probes {
-            // Who has started has a hold on it; the plan itself keeps nothing in memory.
-            running.build = None;
-            running.filter = None;
-            running.started.clear();
-        }
-        Ok((build, filter))
-    }
-}
-
-/// Whether an expression of the plan contains the one with this id.
-fn refers_to(plan: &Arc<dyn ExecutionPlan>, id: u64) -> Result<bool> {
-    let mut found = false;
-    plan.apply(|node| {
-        node.apply_expressions(&mut |root| {
-            root.apply(|expression| {
-                found |= expression.expression_id() == Some(id);
-                Ok(if found {
-                    TreeNodeRecursion::Stop
-                } else {
-                    TreeNodeRecursion::Continue
-                })
-            })
-        })?;
-        Ok(if found {
-            TreeNodeRecursion::Stop
-        } else {
-            TreeNodeRecursion::Continue
-        })
-    })?;
-    Ok(found)
 }
 
 impl fmt::Debug for HybridHashJoinExec {

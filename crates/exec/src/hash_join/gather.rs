@@ -23,6 +23,14 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
+    pub(crate) fn with_capacity(pairs: usize) -> Self {
+        Self {
+            tables: Vec::new(),
+            build: Vec::with_capacity(pairs),
+            probe: Vec::with_capacity(pairs),
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.tables.clear();
         self.build.clear();

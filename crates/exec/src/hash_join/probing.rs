@@ -124,7 +124,7 @@ impl Probing {
             matched,
             own,
             is_told: false,
-            pairs: Pairs::default(),
+            pairs: Pairs::with_capacity(spec.batch_size),
         }
     }
 

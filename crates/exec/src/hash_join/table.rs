@@ -63,7 +63,7 @@ impl Table {
         };
         let taken =
             bytes_of(&batch) + index.size() + flags.as_ref().map_or(0, |_| Flags::bytes(rows));
-        memory.shrink(memory.size().saturating_sub(taken));
+        memory.resize(taken);
         let (flags, first_flag) = flags.map_or((None, 0), |of| (Some(of.flags), of.first));
         Ok(Self {
             batch,
