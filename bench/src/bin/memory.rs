@@ -1,24 +1,23 @@
 //! `memory`: runs TPC-H queries and hostile files in memory cgroups, in this engine and in others.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
-use plimsoll_bench::answers::{self, Answer};
-use plimsoll_bench::hostile::{Input, Size};
 use plimsoll_bench::memory::engine::{Engine, Programs};
 use plimsoll_bench::memory::outcome::Outcome;
 use plimsoll_bench::memory::table;
+use plimsoll_bench::memory::task::Task;
 use plimsoll_bench::progress::Progress;
 use plimsoll_bench::{paths, tpch};
-use plimsoll_cage::{Cage, human, judge};
+use plimsoll_cage::{Cage, human};
 
 /// Run TPC-H in memory cgroups of exactly the line, side by side with other engines
 ///
@@ -66,16 +65,6 @@ struct Options {
     python: PathBuf,
 }
 
-/// A query of the comparison.
-struct Task {
-    name: String,
-    tables: PathBuf,
-    sql: String,
-    answer: Answer,
-    names: Vec<String>,
-    other_errors: &'static [&'static str],
-}
-
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -91,14 +80,9 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool> {
     let programs = programs(options)?;
     let tasks = match options.hostile {
-        true => hostile_tasks()?,
-        false => tpch_tasks(options)?,
+        true => Task::hostile()?,
+        false => Task::tpch(options.scale, &queries(options), &options.python)?,
     };
-    let title = match options.hostile {
-        true => "Hostile files in a memory cgroup".to_owned(),
-        false => format!("TPC-H at scale {} in a memory cgroup", options.scale),
-    };
-    let machine = machine();
     let work = paths::target().join("bench-memory");
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
 
@@ -108,37 +92,51 @@ fn run(options: &Options) -> Result<bool> {
         "{msg} {wide_bar} {pos} of {len} runs {elapsed}",
     );
     let mut outcomes = Vec::new();
-    let mut warm = HashMap::new();
-    for &line in &options.lines {
-        for task in &tasks {
-            warm.entry(task.tables.clone())
-                .or_insert_with(|| read_all(&task.tables));
-            for &engine in &options.engines {
-                progress.now(format!("{} {engine} {}", task.name, human(line)));
-                let timeout = Duration::from_secs(options.timeout);
-                let outcome = run_one(&programs, engine, task, line, &work, timeout)?;
-                progress.say(&told(&outcome));
-                progress.add(1);
-                outcomes.push(outcome);
-                if let Some(file) = &options.output {
-                    write(file, &outcomes, &machine, &title)?;
-                }
+    let mut warm = HashSet::new();
+    for (&line, task) in options
+        .lines
+        .iter()
+        .flat_map(|line| tasks.iter().map(move |task| (line, task)))
+    {
+        if let Some(tables) = task
+            .tables()
+            .filter(|tables| warm.insert(tables.to_path_buf()))
+        {
+            read_all(tables);
+        }
+        for &engine in &options.engines {
+            progress.add(1);
+            if !task.applies(engine, line) {
+                continue;
+            }
+            progress.now(format!("{} {engine} {}", task.name, human(line)));
+            let outcome = run_one(options, &programs, engine, task, line, &work)?;
+            progress.say(&told(&outcome));
+            outcomes.push(outcome);
+            if let Some(file) = &options.output {
+                write(options, file, &outcomes)?;
             }
         }
     }
     drop(progress);
-    println!("{}", table::draw(&outcomes, &machine, &title));
-    let kept = |outcome: &Outcome| outcome.engine != Engine::Plimsoll || outcome.verdict.is_kept();
-    Ok(outcomes.iter().all(kept))
+    println!("{}", drawn(options, &outcomes));
+    Ok(outcomes.iter().all(Outcome::is_as_promised))
+}
+
+fn queries(options: &Options) -> Vec<u8> {
+    match options.queries.is_empty() {
+        true => (1..=22).collect(),
+        false => options.queries.clone(),
+    }
 }
 
 fn run_one(
+    options: &Options,
     programs: &Programs,
     engine: Engine,
     task: &Task,
     line: u64,
     work: &Path,
-    timeout: Duration,
 ) -> Result<Outcome> {
     let cage = Cage::new(line)
         .map_err(|reason| anyhow!("a memory cgroup is needed and cannot be made: {reason}"))?;
@@ -146,26 +144,14 @@ fn run_one(
     // What a killed engine has left behind.
     let _ = fs::remove_dir_all(&spill);
     fs::create_dir_all(&spill).with_context(|| format!("cannot create {}", spill.display()))?;
-    let file = work.join("query.sql");
-    fs::write(&file, &task.sql).with_context(|| format!("cannot write {}", file.display()))?;
-    let mut command = engine.command(programs, line, &task.tables, &file, &spill);
+    let mut command = task.command(programs, engine, line, work)?;
     let run = cage
-        .run(&mut command, timeout)
+        .run(&mut command, Duration::from_secs(options.timeout))
         .with_context(|| format!("cannot run {engine}"))?;
-    let check = |csv: &str| {
-        let names: Vec<&str> = task.names.iter().map(String::as_str).collect();
-        match answers::difference(&answers::parse(csv), &task.answer, &names, &task.sql) {
-            None => Ok(()),
-            Some(difference) => Err(difference),
-        }
-    };
-    let verdict = match engine {
-        Engine::Plimsoll => judge(&run, check, task.other_errors),
-        // Of the others any error will do: only this engine promises words.
-        _ => judge(&run, check, &[""]),
-    };
     let _ = fs::remove_dir_all(&spill);
-    Ok(Outcome::new(engine, &task.name, &run, &verdict))
+    let verdict = task.judge(engine, &run);
+    let outcome = Outcome::new(engine, &task.name, &run, &verdict);
+    Ok(outcome.that_must_finish(task.must_finish(line)))
 }
 
 fn told(outcome: &Outcome) -> String {
@@ -180,15 +166,22 @@ fn told(outcome: &Outcome) -> String {
     )
 }
 
-fn write(file: &Path, outcomes: &[Outcome], machine: &str, title: &str) -> Result<()> {
+fn write(options: &Options, file: &Path, outcomes: &[Outcome]) -> Result<()> {
     let text = match file
         .extension()
         .is_some_and(|extension| extension == "json")
     {
         true => serde_json::to_string_pretty(outcomes)?,
-        false => table::draw(outcomes, machine, title),
+        false => drawn(options, outcomes),
     };
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn drawn(options: &Options, outcomes: &[Outcome]) -> String {
+    match options.hostile {
+        true => table::hostile(outcomes, &machine()),
+        false => table::tpch(outcomes, &machine(), options.scale),
+    }
 }
 
 fn programs(options: &Options) -> Result<Programs> {
@@ -208,82 +201,6 @@ fn programs(options: &Options) -> Result<Programs> {
         python: options.python.clone(),
         script: Path::new(env!("CARGO_MANIFEST_DIR")).join("engines.py"),
     })
-}
-
-fn tpch_tasks(options: &Options) -> Result<Vec<Task>> {
-    let tables = paths::data(options.scale);
-    tpch::ensure(&tables, options.scale)?;
-    let queries = match options.queries.is_empty() {
-        true => (1..=22).collect(),
-        false => options.queries.clone(),
-    };
-    let recorded = paths::target()
-        .join("tpch")
-        .join(format!("answers-{}", options.scale));
-    let missing: Vec<String> = queries
-        .iter()
-        .filter(|number| !recorded.join(format!("q{number}.csv")).exists())
-        .map(u8::to_string)
-        .collect();
-    if !missing.is_empty() {
-        record(options, &tables, &recorded, &missing.join(","))?;
-    }
-    let task = |number: &u8| -> Result<Task> {
-        let file = recorded.join(format!("q{number}.csv"));
-        let csv =
-            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let query = paths::query(*number);
-        Ok(Task {
-            name: format!("q{number}"),
-            tables: tables.clone(),
-            sql: fs::read_to_string(&query)
-                .with_context(|| format!("cannot read {}", query.display()))?,
-            answer: answers::parse(&csv),
-            names: answers::names(&csv)
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
-            other_errors: &[],
-        })
-    };
-    queries.iter().map(task).collect()
-}
-
-/// Has DuckDB answer, with all the memory of the machine.
-fn record(options: &Options, tables: &Path, to: &Path, queries: &str) -> Result<()> {
-    eprintln!(
-        "recording DuckDB's answers at scale {} in {}",
-        options.scale,
-        to.display()
-    );
-    let verify = Path::new(env!("CARGO_MANIFEST_DIR")).join("verify");
-    let status = Command::new(&options.python)
-        .arg(verify)
-        .args(["--scale", &options.scale.to_string(), "--queries", queries])
-        .args([Path::new("--tables"), tables, Path::new("--record"), to])
-        .stdout(io::stderr())
-        .status()
-        .context("cannot run bench/verify")?;
-    ensure!(status.success(), "bench/verify --record failed: {status}");
-    Ok(())
-}
-
-fn hostile_tasks() -> Result<Vec<Task>> {
-    let mut tasks = Vec::new();
-    for input in Input::ALL {
-        let tables = input.ensure(&paths::target().join("hostile"), Size::FULL)?;
-        for statement in input.statements(Size::FULL) {
-            tasks.push(Task {
-                name: format!("{}: {}", input.describe(Size::FULL), statement.name),
-                tables: tables.clone(),
-                sql: statement.sql,
-                answer: statement.answer,
-                names: Vec::new(),
-                other_errors: input.other_errors(),
-            });
-        }
-    }
-    Ok(tasks)
 }
 
 /// Reads all files of a directory, so that the first engine does not pay for the disk. What is in the page cache
@@ -321,7 +238,7 @@ fn machine() -> String {
     format!(
         "Measured on {cores} cores, {} of memory, Linux {}. Each run is a process of its own in a memory cgroup limited to \
          the line, without swap; \"resident\" is the highest sample of `RssAnon + RssShmem`, taken every 5 ms. For the \
-         others the memory of Python (30 to 60 MiB) is in it.",
+         others the memory of Python and its libraries (20 to 80 MiB) is in it.",
         human(kib << 10),
         kernel.trim()
     )

@@ -17,6 +17,8 @@ pub struct Outcome {
     pub line: u64,
     /// `right`, `refused`, or how it broke the line.
     pub verdict: Kind,
+    /// Whether an error is a failure, even one that names the line.
+    pub must_finish: bool,
     /// The verdict in words.
     pub words: String,
     /// Of the query, as the engine tells; else of the process.
@@ -104,6 +106,7 @@ impl Outcome {
             query: query.to_owned(),
             line: run.line,
             verdict: Kind::of(verdict),
+            must_finish: false,
             words: verdict.to_string(),
             seconds: sum("seconds").unwrap_or(run.seconds),
             spilled: sum("spilled_bytes").map(|bytes| bytes as u64),
@@ -111,6 +114,23 @@ impl Outcome {
             allocated: number("/peak/allocated"),
             resident: run.peak_resident,
             kernel: run.peak_kernel,
+        }
+    }
+
+    /// The same, of something that has to finish or not.
+    pub fn that_must_finish(self, must_finish: bool) -> Self {
+        Self {
+            must_finish,
+            ..self
+        }
+    }
+
+    /// Whether this engine did as it promises: it finished, or refused what it may refuse. Others promise nothing.
+    pub fn is_as_promised(&self) -> bool {
+        match (self.engine, self.verdict) {
+            (Engine::Plimsoll, Kind::Refused) => !self.must_finish,
+            (Engine::Plimsoll, verdict) => verdict.is_kept(),
+            _ => true,
         }
     }
 }
@@ -150,6 +170,11 @@ mod tests {
         let outcome = Outcome::new(Engine::Plimsoll, "q1", &run(told), &Verdict::Right);
         assert_eq!((outcome.seconds, outcome.spilled), (2.5, Some(12)));
         assert_eq!((outcome.reserved, outcome.allocated), (Some(5), Some(6)));
+        assert!(outcome.is_as_promised());
+        let refused = Verdict::Refused("the line of 1 GiB".into());
+        let refused = Outcome::new(Engine::Plimsoll, "q1", &run(""), &refused);
+        assert!(refused.is_as_promised());
+        assert!(!refused.that_must_finish(true).is_as_promised());
         let killed = Verdict::OutOfMemory { kills: 1 };
         let outcome = Outcome::new(Engine::DuckDb { share: 80 }, "q1", &run(""), &killed);
         assert_eq!((outcome.seconds, outcome.reserved), (9.0, None));

@@ -6,14 +6,12 @@ use plimsoll_cage::human;
 
 use super::engine::Engine;
 use super::outcome::{Kind, Outcome};
+use crate::tpch::Scale;
 
-/// A section for each line: this engine's figures, then all engines side by side.
-pub fn draw(outcomes: &[Outcome], machine: &str, title: &str) -> String {
-    let mut text = format!("# {title}\n\n{machine}\n");
-    let mut lines: Vec<u64> = outcomes.iter().map(|outcome| outcome.line).collect();
-    lines.sort_unstable();
-    lines.dedup();
-    for line in lines {
+/// TPC-H, a section for each line: this engine's figures, then all engines side by side.
+pub fn tpch(outcomes: &[Outcome], machine: &str, scale: Scale) -> String {
+    let mut text = format!("# TPC-H at scale {scale} in a memory cgroup\n\n{machine}\n");
+    for line in lines(outcomes) {
         let here: Vec<_> = outcomes
             .iter()
             .filter(|outcome| outcome.line == line)
@@ -23,6 +21,59 @@ pub fn draw(outcomes: &[Outcome], machine: &str, title: &str) -> String {
         text.push_str(&side_by_side(&here));
     }
     text
+}
+
+/// Hostile files, a column for each line.
+pub fn hostile(outcomes: &[Outcome], machine: &str) -> String {
+    let mut text = format!(
+        "# Hostile input in a memory cgroup\n\n{machine}\n\n\
+         **Bold** has to finish: it can be read and spilled in pieces that fit. The rest may be refused, with an error \
+         that names the line. Anything else is a failure.\n\n| |"
+    );
+    let lines = lines(outcomes);
+    for line in &lines {
+        let _ = write!(text, " {} |", human(*line));
+    }
+    let _ = writeln!(text, "\n| --- |{}", " --- |".repeat(lines.len()));
+    for (query, engine) in rows(outcomes) {
+        let name = match engine {
+            Engine::Plimsoll => query.to_owned(),
+            other => format!("{query} ({other})"),
+        };
+        let _ = write!(text, "| {name} |");
+        for line in &lines {
+            let found = outcomes.iter().find(|outcome| {
+                (outcome.query.as_str(), outcome.engine, outcome.line) == (query, engine, *line)
+            });
+            let cell = found.map_or(String::new(), |outcome| match outcome.must_finish {
+                true => format!("**{}**", cell(outcome)),
+                false => cell(outcome),
+            });
+            let _ = write!(text, " {cell} |");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The lines, the smallest first.
+fn lines(outcomes: &[Outcome]) -> Vec<u64> {
+    let mut lines: Vec<u64> = outcomes.iter().map(|outcome| outcome.line).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
+/// The queries and engines, in the order that they were first run in.
+fn rows(outcomes: &[Outcome]) -> Vec<(&str, Engine)> {
+    let mut rows = Vec::new();
+    for outcome in outcomes {
+        let row = (outcome.query.as_str(), outcome.engine);
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    rows
 }
 
 /// The figures of this engine.
@@ -132,6 +183,7 @@ mod tests {
             query: query.to_owned(),
             line: 1 << 30,
             verdict,
+            must_finish: false,
             words: String::new(),
             seconds,
             spilled: Some(1 << 20),
@@ -151,7 +203,7 @@ mod tests {
             outcome(duckdb, "q1", Kind::Killed, 1.0),
             outcome(duckdb, "q2", Kind::Right, 2.5),
         ];
-        let drawn = draw(&outcomes, "a machine", "title");
+        let drawn = tpch(&outcomes, "a machine", "10".parse().unwrap());
         for row in [
             "## Within 1 GiB",
             "| q1 | right | 1.0 | 1 MiB | – | – | 512 MiB | 50 % |",
@@ -162,5 +214,19 @@ mod tests {
         ] {
             assert!(drawn.contains(row), "{row} is not in\n{drawn}");
         }
+    }
+
+    #[test]
+    fn hostile_files_have_a_column_for_each_line() {
+        let refused = outcome(Engine::Plimsoll, "one value", Kind::Refused, 1.0);
+        let mut outcomes = [refused.clone(), refused.that_must_finish(true)];
+        outcomes[1].line *= 2;
+        outcomes[1].verdict = Kind::Right;
+        let drawn = hostile(&outcomes, "a machine");
+        assert!(drawn.contains("| | 1 GiB | 2 GiB |"), "{drawn}");
+        assert!(
+            drawn.contains("| one value | refused | **1.0 s, 25 %** |"),
+            "{drawn}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use plimsoll_bench::answers::{self, Answer};
-use plimsoll_bench::tpch;
+use plimsoll_bench::{paths, tpch};
 use plimsoll_cage::{Cage, Run, Verdict, human, judge, spelled};
 use tempfile::TempDir;
 
@@ -18,11 +18,15 @@ pub const MIB: u64 = 1 << 20;
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// TPC-H data at scale 0.1: 866,602 rows, 30 MB of Parquet.
-pub static TPCH: LazyLock<PathBuf> = LazyLock::new(|| {
-    let directory = kept("tpch-0.1");
-    tpch::ensure(&directory, "0.1".parse().unwrap()).unwrap();
+pub static TPCH: LazyLock<PathBuf> = LazyLock::new(|| tpch_data("0.1"));
+
+/// TPC-H data, made if it is not there.
+pub fn tpch_data(scale: &str) -> PathBuf {
+    let scale = scale.parse().unwrap();
+    let directory = paths::data(scale);
+    tpch::ensure(&directory, scale).unwrap();
     directory
-});
+}
 
 /// A directory on the disk of the build that stays from one run of the tests to the next.
 pub fn kept(name: &str) -> PathBuf {

@@ -38,7 +38,7 @@ impl Server {
         let mut caged = cage.spawn(command.arg(tables)).unwrap();
         let address = caged.wait_for(PATIENCE, |told| {
             let address = told.split("sc://").nth(1)?;
-            Some(address.split(|c| c == ';' || c == '/').next()?.to_owned())
+            Some(address.split([';', '/']).next()?.to_owned())
         });
         let address = address.expect("the server says where it listens");
         Some(Self {

@@ -1,6 +1,7 @@
 //! Random queries under a random line, for as long as one likes.
 
 use std::env;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use crate::queries::{Random, query};
-use crate::runs::{MIB, PATIENCE, Runs, TPCH};
+use crate::runs::{MIB, PATIENCE, Runs, tpch_data};
 use crate::server::Server;
 
 /// Queries at a time.
@@ -23,11 +24,13 @@ fn tolerated(level: u64) -> u64 {
     level + (level / 10).max(8 * MIB)
 }
 
-/// The length of the run, of its warm-up, and its lines: short ones from 64 to 192 MiB, long ones from 512 MiB to 2 GiB.
+/// The length of the run and of its warm-up. Short ones have lines from 64 to 192 MiB and data at scale 0.1, long ones
+/// lines from 512 MiB to 2 GiB and data at scale 1.
 struct Plan {
     seconds: u64,
     warm_up: u64,
     line: u64,
+    scale: &'static str,
     distinct: usize,
 }
 
@@ -39,7 +42,8 @@ impl Plan {
             seconds,
             warm_up: if long { 60 } else { seconds / 3 },
             line: (least + random.below(most - least + 1)) * MIB,
-            distinct: if long { 200 } else { 12 },
+            scale: if long { "1" } else { "0.1" },
+            distinct: if long { 60 } else { 12 },
         }
     }
 }
@@ -81,11 +85,12 @@ async fn soak_random_queries_within_a_random_line_leave_no_growth_behind() {
     let plan = Plan::of(setting("PLIMSOLL_SOAK_SECONDS", 20), &mut random);
     eprintln!("seed {seed}, line {}, {} s", human(plan.line), plan.seconds);
     let texts: Vec<String> = (0..plan.distinct).map(|_| query(&mut random)).collect();
-    let Some(queries) = with_answers(texts).await else {
+    let tables = tpch_data(plan.scale);
+    let Some(queries) = with_answers(texts, &tables).await else {
         return;
     };
     let asked = Arc::new(Queries::new(queries));
-    let Some(server) = Server::start(plan.line, &TPCH) else {
+    let Some(server) = Server::start(plan.line, &tables) else {
         return;
     };
     let mut runs = Runs::default();
@@ -121,8 +126,8 @@ async fn soak_random_queries_within_a_random_line_leave_no_growth_behind() {
 
 /// The right answers, from a server that has more memory than they need and nothing else to do. `None` where no cage
 /// can be made.
-async fn with_answers(texts: Vec<String>) -> Option<Vec<(String, Answer)>> {
-    let ample = Server::start(2048 * MIB, &TPCH)?;
+async fn with_answers(texts: Vec<String>, tables: &Path) -> Option<Vec<(String, Answer)>> {
+    let ample = Server::start(2048 * MIB, tables)?;
     let mut client = ample.client().await;
     let mut answered = Vec::new();
     for text in texts {

@@ -1,0 +1,229 @@
+//! What is run: a query with its right answer, or a program that embeds the engine.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use plimsoll_cage::{Run, Verdict, judge, spelled};
+
+use super::engine::{Engine, Programs};
+use crate::answers::{self, Answer};
+use crate::hostile::{Input, Size};
+use crate::{paths, tpch};
+
+/// What the embedding program's function allocates for each batch, and the rows it is called on.
+const BURST_BYTES: u64 = 300_000_000;
+const BURST_ROWS: u64 = 1_000_000;
+
+/// The line that the burst is meant for; under it two threads' bursts alone are more.
+const BURST_LINE: u64 = 1 << 30;
+
+/// Something to run, and what has to come of it.
+pub struct Task {
+    /// A name for people.
+    pub name: String,
+    kind: Kind,
+    answer: Answer,
+    /// The names of the answer's columns, as far as the order of rows depends on them.
+    names: Vec<String>,
+}
+
+enum Kind {
+    /// A query over the tables in a directory.
+    Query {
+        tables: PathBuf,
+        sql: String,
+        /// Set for hostile files.
+        input: Option<Input>,
+    },
+    /// The program `embedder`.
+    Burst,
+}
+
+impl Task {
+    /// The TPC-H queries of these numbers, with DuckDB's answers, which are recorded when they are not there.
+    ///
+    /// # Errors
+    /// When data or answers cannot be made or read.
+    pub fn tpch(scale: tpch::Scale, numbers: &[u8], python: &Path) -> Result<Vec<Self>> {
+        let tables = paths::data(scale);
+        tpch::ensure(&tables, scale)?;
+        let recorded = paths::target()
+            .join("tpch")
+            .join(format!("answers-{scale}"));
+        let missing: Vec<String> = numbers
+            .iter()
+            .filter(|number| !recorded.join(format!("q{number}.csv")).exists())
+            .map(u8::to_string)
+            .collect();
+        if !missing.is_empty() {
+            record(scale, &tables, &recorded, &missing.join(","), python)?;
+        }
+        let read = |file: &Path| {
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+        };
+        let task = |number: &u8| -> Result<Self> {
+            let csv = read(&recorded.join(format!("q{number}.csv")))?;
+            let names = answers::names(&csv)
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
+            let kind = Kind::Query {
+                tables: tables.clone(),
+                sql: read(&paths::query(*number))?,
+                input: None,
+            };
+            Ok(Self {
+                name: format!("q{number}"),
+                kind,
+                answer: answers::parse(&csv),
+                names,
+            })
+        };
+        numbers.iter().map(task).collect()
+    }
+
+    /// All that is hard on a limit, in full size. Files are made when they are not there.
+    ///
+    /// # Errors
+    /// When they cannot be.
+    pub fn hostile() -> Result<Vec<Self>> {
+        let mut tasks = Vec::new();
+        for input in Input::ALL {
+            let tables = input.ensure(&paths::target().join("hostile"), Size::FULL)?;
+            for statement in input.statements(Size::FULL) {
+                let kind = Kind::Query {
+                    tables: tables.clone(),
+                    sql: statement.sql,
+                    input: Some(input),
+                };
+                tasks.push(Self {
+                    name: format!("{}: {}", input.describe(Size::FULL), statement.name),
+                    kind,
+                    answer: statement.answer,
+                    names: Vec::new(),
+                });
+            }
+        }
+        let total = BURST_ROWS * (BURST_ROWS - 1) / 2;
+        tasks.push(Self {
+            name: "a Rust function that allocates 300 MB per batch".into(),
+            kind: Kind::Burst,
+            answer: vec![vec![BURST_ROWS.to_string(), total.to_string()]],
+            names: Vec::new(),
+        });
+        Ok(tasks)
+    }
+
+    /// The directory of its files, if it has some.
+    pub fn tables(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Query { tables, .. } => Some(tables),
+            Kind::Burst => None,
+        }
+    }
+
+    /// Whether it is for this engine and this line.
+    pub fn applies(&self, engine: Engine, line: u64) -> bool {
+        match self.kind {
+            Kind::Query { .. } => true,
+            Kind::Burst => engine == Engine::Plimsoll && line >= BURST_LINE,
+        }
+    }
+
+    /// Whether an error is a failure even if it names the line.
+    pub fn must_finish(&self, line: u64) -> bool {
+        match self.kind {
+            Kind::Query {
+                input: Some(input), ..
+            } => input.must_finish(Size::FULL, line),
+            Kind::Query { input: None, .. } | Kind::Burst => false,
+        }
+    }
+
+    /// The command that runs it. A file for the text of the query, and one to spill to, are in `work`.
+    ///
+    /// # Errors
+    /// When the query cannot be written there.
+    pub fn command(
+        &self,
+        programs: &Programs,
+        engine: Engine,
+        line: u64,
+        work: &Path,
+    ) -> Result<Command> {
+        let spill = work.join("spill");
+        match &self.kind {
+            Kind::Query { tables, sql, .. } => {
+                let file = work.join("query.sql");
+                fs::write(&file, sql)
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+                Ok(engine.command(programs, line, tables, &file, &spill))
+            }
+            Kind::Burst => {
+                let mut command = Command::new(programs.plimsoll.with_file_name("embedder"));
+                command
+                    .env("SPARK_LOCAL_DIRS", spill)
+                    .args(["--memory", &spelled(line)])
+                    .args(["--bytes", &BURST_BYTES.to_string()])
+                    .args(["--rows", &BURST_ROWS.to_string()]);
+                Ok(command)
+            }
+        }
+    }
+
+    /// What a run of it proves.
+    pub fn judge(&self, engine: Engine, run: &Run) -> Verdict {
+        let check = |csv: &str| {
+            let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+            match answers::difference(&answers::parse(csv), &self.answer, &names, self.sql()) {
+                None => Ok(()),
+                Some(difference) => Err(difference),
+            }
+        };
+        match (engine, &self.kind) {
+            (
+                Engine::Plimsoll,
+                Kind::Query {
+                    input: Some(input), ..
+                },
+            ) => judge(run, check, input.other_errors()),
+            (Engine::Plimsoll, _) => judge(run, check, &[]),
+            // Of the others any error will do: only this engine promises words.
+            _ => judge(run, check, &[""]),
+        }
+    }
+
+    fn sql(&self) -> &str {
+        match &self.kind {
+            Kind::Query { sql, .. } => sql,
+            Kind::Burst => "",
+        }
+    }
+}
+
+/// Has DuckDB answer, with all the memory of the machine.
+fn record(
+    scale: tpch::Scale,
+    tables: &Path,
+    to: &Path,
+    queries: &str,
+    python: &Path,
+) -> Result<()> {
+    eprintln!(
+        "recording DuckDB's answers at scale {scale} in {}",
+        to.display()
+    );
+    let verify = Path::new(env!("CARGO_MANIFEST_DIR")).join("verify");
+    let status = Command::new(python)
+        .arg(verify)
+        .args(["--scale", &scale.to_string(), "--queries", queries])
+        .args([Path::new("--tables"), tables, Path::new("--record"), to])
+        .stdout(io::stderr())
+        .status()
+        .context("cannot run bench/verify")?;
+    ensure!(status.success(), "bench/verify --record failed: {status}");
+    Ok(())
+}
