@@ -233,7 +233,7 @@ async fn batches_of_many_columns_are_bounded_in_bytes() {
     let _alone = ALONE.lock().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("wide");
-    let column = Arc::new(Int64Array::from_iter_values((0..8192).map(|row| row % 3))) as ArrayRef;
+    let column = Arc::new(Int64Array::from_iter_values((0..4096).map(|row| row % 3))) as ArrayRef;
     let columns = (0..5000).map(|at| (format!("c{at}"), Arc::clone(&column)));
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     write(&path, WriterProperties::builder(), std::iter::once(batch));
@@ -242,5 +242,6 @@ async fn batches_of_many_columns_are_bounded_in_bytes() {
     assert_eq!(first.len(), 5000);
     println!("{} MiB live, batches of {} KiB", peak / MIB, largest >> 10);
     assert!(largest < 8 * MIB, "{largest}");
-    assert!(peak < 160 * MIB, "{} MiB were live", peak / MIB);
+    // All rows in one batch would be 156 MiB.
+    assert!(peak < 100 * MIB, "{} MiB were live", peak / MIB);
 }
