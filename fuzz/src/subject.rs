@@ -175,6 +175,7 @@ fn session(memory: u64, threads: u8, directory: &Path) -> Result<Session> {
             format!("{}m", reserved / MIB),
         ),
         ("spark.memory.fraction", fraction.to_string()),
+        ("spark.plimsoll.memory.lending", "false".to_owned()),
         ("spark.master", format!("local[{}]", threads.max(1))),
         ("spark.local.dir", directory.display().to_string()),
     ] {

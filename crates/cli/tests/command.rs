@@ -340,7 +340,17 @@ fn what_does_not_fit_spills_is_reported_and_leaves_nothing_behind() {
     let place = Workplace::new();
     let query = "SELECT count(*) FROM (SELECT id, repeat('x', 100) AS s FROM range(1000000) ORDER BY id % 1000, s LIMIT 999999)";
     let run = place.run(&[
-        "sql", "--memory", "64m", "--master", "local[2]", "--report", "json", "-e", query,
+        "sql",
+        "--memory",
+        "64m",
+        "--conf",
+        "spark.plimsoll.memory.lending=false",
+        "--master",
+        "local[2]",
+        "--report",
+        "json",
+        "-e",
+        query,
     ]);
     assert_eq!(stdout(&run), "999999\n", "{}", stderr(&run));
     let told = stderr(&run);

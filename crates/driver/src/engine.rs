@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::dialect::NarrowLiterals;
 use crate::division::SparkDivision;
 use crate::source::{ScanBudget, SteadyScans};
-use datafusion::common::config::{Dialect, SpillCompression};
+use datafusion::common::config::{ConfigNonZeroUsize, Dialect, SpillCompression};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
@@ -67,6 +67,15 @@ pub(crate) fn config(settings: &Settings, threads: usize, memory: u64) -> Sessio
     };
     // A buffer between a scan and a sort: bounded by the memory there is, not by a gigabyte.
     options.execution.sort_pushdown_buffer_capacity = (memory / 8) as usize;
+    // When two inputs of a `RepartitionExec` spill at once their batches go to two files, which are read one after
+    // the other: the reader waits for more of the first while what would let it go on is in the second, and both
+    // writers wait for the reader. With a file for each batch there is never more to come of a file.
+    if let Ok(less_than_a_batch) = ConfigNonZeroUsize::try_new(1) {
+        options.execution.max_spill_file_size_bytes = less_than_a_batch;
+    }
+    // A nested-loop join that spills runs its build side twice, and the second time a scan that shares its files
+    // between partitions finds them taken: rows would be missing.
+    options.execution.enable_file_stream_work_stealing = false;
     config
 }
 

@@ -153,11 +153,17 @@ impl Job {
         Err(error)
     }
 
-    /// Waits until the tasks of a plan that was given up have let go of their memory.
+    /// Waits until the tasks of a plan that was given up have let go of their memory: of what they reserved, and
+    /// for a moment of what they allocated, some of which others may go on using.
     async fn until_free(&self) {
+        const LITTLE: u64 = 1 << 20;
+        const MOMENT: Duration = Duration::from_millis(250);
         let pause = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
-        while self.task.usage().held > 0 && waited < LETTING_GO {
+        let is_free = |waited: Duration| {
+            self.task.usage().held == 0 && (waited > MOMENT || self.task.allocated() < LITTLE)
+        };
+        while !is_free(waited) && waited < LETTING_GO {
             tokio::time::sleep(pause).await;
             waited += pause;
         }

@@ -220,7 +220,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     async fn reader_and_schema(self) -> Result<(Reader, Schema), Error> {
         let given = self.source.schema.as_ref().map(nullable);
-        let longest = ScanBudget::of(self.state.config()).record();
+        let longest = ScanBudget::RECORD;
         match self.source.format {
             FileFormat::Parquet => {
                 let parquet = ParquetOptions::new(self.options)?;

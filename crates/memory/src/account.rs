@@ -15,6 +15,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use crate::{pressure, resident};
+
 /// Bytes that a thread allocates or frees before it tells the process, at most.
 const STEP: i64 = 64 << 10;
 
@@ -103,6 +105,30 @@ pub(crate) fn is_past_gate(bytes: usize) -> bool {
     let live = LIVE.load(Ordering::Relaxed);
     live.saturating_add(bytes as i64) > GATE.load(Ordering::Relaxed)
         && !LOCAL.with(|local| local.is_exempt.get())
+}
+
+/// What may be resident, in bytes, as large allocations see it.
+static RESIDENT_MOST: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Moves what may be resident.
+pub(crate) fn set_resident_most(bytes: u64) {
+    RESIDENT_MOST.store(bytes, Ordering::Relaxed);
+}
+
+/// Whether `bytes` more cannot become resident. A large allocation asks the kernel, which takes no longer than touching a few of its
+/// pages: pages that the allocator keeps of what was freed since the last look are on nobody's books.
+pub(crate) fn is_past_line(bytes: usize) -> bool {
+    let most = RESIDENT_MOST.load(Ordering::Relaxed);
+    if most == u64::MAX || LOCAL.with(|local| local.is_exempt.get()) {
+        return false;
+    }
+    let is_past =
+        || resident::anonymous().is_some_and(|now| now.saturating_add(bytes as u64) > most);
+    if !is_past() {
+        return false;
+    }
+    pressure::purge();
+    is_past()
 }
 
 /// Makes this thread the one that is woken when the gate is reached, and lets it pass at any time.

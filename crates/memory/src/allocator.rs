@@ -47,6 +47,12 @@ fn footprint(size: usize) -> i64 {
     size.saturating_add(spacing - 1) as i64 & !(spacing as i64 - 1)
 }
 
+/// Whether `size` bytes more are past the gate, or for a large allocation past what may be resident.
+fn is_too_much(size: usize) -> bool {
+    const LARGE: usize = 1 << 20;
+    account::is_past_gate(size) || size >= LARGE && account::is_past_line(size)
+}
+
 impl<A: GlobalAlloc> CountingAllocator<A> {
     /// Memory for `layout`: on disk if it is large and past the gate, or else from `inner`.
     ///
@@ -58,7 +64,7 @@ impl<A: GlobalAlloc> CountingAllocator<A> {
         from_inner: impl FnOnce(&A, Layout) -> *mut u8,
     ) -> *mut u8 {
         if layout.size() >= overflow::LEAST
-            && account::is_past_gate(layout.size())
+            && is_too_much(layout.size())
             && let Some(mapped) = overflow::allocate(layout)
         {
             return mapped;
@@ -99,7 +105,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
         let is_mapped = layout.size() >= overflow::LEAST && overflow::holds(memory);
         let grows_past_gate = new_size >= overflow::LEAST
             && new_size > layout.size()
-            && account::is_past_gate(new_size - layout.size());
+            // Both blocks exist while one is copied to the other.
+            && is_too_much(new_size);
         if !is_mapped && !grows_past_gate {
             // SAFETY: the caller's, and it came from `inner`.
             let moved = unsafe { self.inner.realloc(memory, layout, new_size) };

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::meter::{Meter, Sample, Watcher};
 use crate::mode::MemoryMode;
+use crate::resident::ResidentMemory;
 use crate::task::TaskMemory;
 use crate::unified::UnifiedMemory;
 use crate::{account, overflow};
@@ -21,10 +22,22 @@ const MIB: u64 = 1 << 20;
 /// How long threads may wait at the gate before a query is ended to let them go on.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// The time between two purges of the allocator, at least.
+/// The time between two purges of the allocator, at least, and when the line is near.
 const BETWEEN_PURGES: Duration = Duration::from_millis(50);
+const BETWEEN_URGENT_PURGES: Duration = Duration::from_millis(10);
 
 static PURGE: OnceLock<fn()> = OnceLock::new();
+
+/// How often freed pages were given back.
+static PURGES: AtomicU64 = AtomicU64::new(0);
+
+/// Makes the allocator give back what it kept of freed memory, if it can.
+pub(crate) fn purge() {
+    if let Some(purge) = PURGE.get() {
+        purge();
+        count(&PURGES, 1);
+    }
+}
 
 /// Names what makes the allocator of this process give the pages it keeps of freed memory back to the system; the
 /// first call decides.
@@ -76,7 +89,6 @@ pub struct PartPeaks {
 
 #[derive(Default)]
 struct Counts {
-    purges: AtomicU64,
     taken_back: AtomicU64,
     evicted: AtomicU64,
     reclaimed: AtomicU64,
@@ -151,7 +163,7 @@ impl Pressure {
             shared: Arc::clone(&shared),
             reclaimer,
             unreserved: 0,
-            overhead: 0,
+            overhead: None,
             short_since: None,
             purged: Instant::now(),
             is_held: false,
@@ -193,7 +205,7 @@ impl Pressure {
         let counts = &self.shared.counts;
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Steps {
-            purges: get(&counts.purges),
+            purges: get(&PURGES),
             taken_back: get(&counts.taken_back),
             evicted: get(&counts.evicted),
             reclaimed: get(&counts.reclaimed),
@@ -209,6 +221,7 @@ impl Drop for Pressure {
     fn drop(&mut self) {
         // The next engine of this process moves it to where its line is.
         account::set_gate(u64::MAX);
+        account::set_resident_most(u64::MAX);
     }
 }
 
@@ -247,7 +260,13 @@ impl Shared {
 
 /// What grows between two samples, and what the kernel keeps for the process (page tables).
 fn margin(line: u64) -> u64 {
-    (line / 32).clamp(6 * MIB, 64 * MIB)
+    (line / 24).clamp(7 * MIB, 64 * MIB)
+}
+
+/// Room for the pages of allocations that are on disk: a container's limit counts them too, and the kernel ends the process
+/// if it cannot write them out fast enough to make room for the next.
+fn room_for_overflow(line: u64, overflow: u64) -> u64 {
+    overflow.min((line / 16).clamp(6 * MIB, 64 * MIB))
 }
 
 /// What may be allocated at once without being announced.
@@ -265,8 +284,9 @@ struct Loop {
     reclaimer: SyncSender<u64>,
     /// Allocated and reserved by nobody, lately at most.
     unreserved: u64,
-    /// Resident beyond what was allocated when the allocator had given back what it could.
-    overhead: u64,
+    /// Resident beyond what was allocated, when the allocator kept nothing that was freed: at the beginning,
+    /// and after a purge.
+    overhead: Option<u64>,
     /// Since when threads wait at the gate.
     short_since: Option<Instant>,
     purged: Instant,
@@ -285,17 +305,22 @@ impl Watcher for Loop {
         if allocated == 0 {
             return;
         }
-        self.purge_if_due(line, own, allocated);
-        let usable = line.saturating_sub(margin(line));
+        let overhead = self.purge_if_due(line, own, allocated);
+        let usable = line
+            .saturating_sub(margin(line))
+            .saturating_sub(room_for_overflow(line, sample.overflow));
         let gate = match own > line.saturating_sub(margin(line) / 2) {
             // The pages are there already, whatever was counted.
-            true => allocated.min(usable.saturating_sub(self.overhead)),
-            false => usable.saturating_sub(self.overhead),
+            true => allocated.min(usable.saturating_sub(overhead)),
+            false => usable.saturating_sub(overhead),
         };
         account::set_gate(gate);
+        account::set_resident_most(usable);
         let in_use = self.shared.memory.in_use();
         self.note_parts(allocated, in_use);
-        self.unreserved = recent_most(self.unreserved, allocated.saturating_sub(in_use));
+        // No more than is allocated now: what was just freed is off the operators' books before it is off these.
+        self.unreserved =
+            recent_most(self.unreserved, allocated.saturating_sub(in_use)).min(allocated);
         let allowance = gate
             .saturating_sub(self.unreserved)
             .saturating_sub(burst(line));
@@ -313,26 +338,31 @@ impl Loop {
         shared.user.fetch_max(user, Ordering::Relaxed);
     }
 
-    /// Makes the allocator give back what it kept, when that takes the process near the line.
-    fn purge_if_due(&mut self, line: u64, own: u64, allocated: u64) {
+    /// Makes the allocator give back what it kept, when that takes the process near the line, and returns what is
+    /// resident beyond the allocated and no one's to give.
+    fn purge_if_due(&mut self, line: u64, own: u64, allocated: u64) -> u64 {
         let beyond = own.saturating_sub(allocated);
-        if beyond <= self.overhead {
-            self.overhead = beyond.max(self.overhead - (self.overhead - beyond) / 64);
-        }
-        let kept = beyond.saturating_sub(self.overhead);
+        let overhead = match self.overhead {
+            None => beyond,
+            // It was less all along, or becomes so slowly.
+            Some(before) => before - before.saturating_sub(beyond) / 64,
+        };
+        self.overhead = Some(overhead);
+        let kept = beyond.saturating_sub(overhead);
         let is_near = own.saturating_add(burst(line)) > line;
-        if !is_near || kept < margin(line) / 4 || self.purged.elapsed() < BETWEEN_PURGES {
-            return;
+        let pause = match own.saturating_add(margin(line)) > line {
+            true => BETWEEN_URGENT_PURGES,
+            false => BETWEEN_PURGES,
+        };
+        if !is_near || kept < margin(line) / 4 || self.purged.elapsed() < pause {
+            return overhead;
         }
-        if let Some(purge) = PURGE.get() {
-            purge();
-            count(&self.shared.counts.purges, 1);
-            self.purged = Instant::now();
-        }
-        // What is left beyond the allocated after that is no one's to give.
-        if let Ok(resident) = crate::resident::ResidentMemory::read() {
-            self.overhead = resident.line().saturating_sub(account::live());
-        }
+        purge();
+        self.purged = Instant::now();
+        let left = ResidentMemory::read()
+            .map_or(overhead, |now| now.line().saturating_sub(account::live()));
+        self.overhead = Some(left);
+        left
     }
 
     /// Moves what execution and storage may hold, and takes back what they hold above it.
@@ -417,9 +447,11 @@ mod tests {
 
     #[test]
     fn margins_follow_the_line() {
-        assert_eq!(margin(256 * MIB), 8 * MIB);
+        assert_eq!(margin(240 * MIB), 10 * MIB);
         assert_eq!(margin(64 << 30), 64 * MIB);
         assert_eq!(burst(256 * MIB), 16 * MIB);
+        assert_eq!(room_for_overflow(256 * MIB, 1 << 40), 16 * MIB);
+        assert_eq!(room_for_overflow(256 * MIB, 0), 0);
     }
 
     #[test]

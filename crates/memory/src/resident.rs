@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The resident memory of one process, in bytes.
@@ -54,11 +55,41 @@ pub(crate) struct Reading {
     pub(crate) children: u64,
 }
 
+/// `/proc/self/statm`, open for the life of the process.
+struct Statm {
+    file: File,
+    page: u64,
+}
+
+static STATM: OnceLock<Statm> = OnceLock::new();
+
+impl Statm {
+    fn open() -> io::Result<Self> {
+        // SAFETY: a system call without arguments in memory.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        Ok(Self {
+            file: File::open("/proc/self/statm")?,
+            page: u64::try_from(page).map_err(io::Error::other)?,
+        })
+    }
+
+    /// Anonymous memory in bytes. Allocates nothing.
+    fn anonymous(&self) -> Option<u64> {
+        let mut text = [0; 128];
+        let len = self.file.read_at(&mut text, 0).ok()?;
+        Some(anonymous_pages(&text[..len])? * self.page)
+    }
+}
+
+/// What is resident of this process in anonymous pages, in bytes; `None` before a meter was started.
+/// Allocates nothing.
+pub(crate) fn anonymous() -> Option<u64> {
+    STATM.get()?.anonymous()
+}
+
 /// Reads what is resident often and cheaply: `/proc/self/statm` (a few microseconds) each time, the full `status`, which alone
 /// tells shared memory, and the children now and then.
 pub(crate) struct Resident {
-    statm: File,
-    page: u64,
     shared: u64,
     children: Vec<u32>,
     of_children: u64,
@@ -70,11 +101,11 @@ impl Resident {
     const IN_FULL: Duration = Duration::from_millis(50);
 
     pub(crate) fn open() -> io::Result<Self> {
-        // SAFETY: a system call without arguments in memory.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        if STATM.get().is_none() {
+            // Another thread's is as good.
+            let _ = STATM.set(Statm::open()?);
+        }
         Ok(Self {
-            statm: File::open("/proc/self/statm")?,
-            page: u64::try_from(page).map_err(io::Error::other)?,
             shared: ResidentMemory::read()?.shared,
             children: Vec::new(),
             of_children: 0,
@@ -95,12 +126,10 @@ impl Resident {
                 .retain(|child| fs::exists(format!("/proc/{child}")).unwrap_or(false));
             self.of_children = self.children.iter().map(|child| line_of_tree(*child)).sum();
         }
-        let mut text = [0; 128];
-        let len = self.statm.read_at(&mut text, 0)?;
-        let anonymous = anonymous_pages(&text[..len])
+        let anonymous = anonymous()
             .ok_or_else(|| io::Error::other("/proc/self/statm is not as proc(5) says"))?;
         Ok(Reading {
-            own: anonymous * self.page + self.shared,
+            own: anonymous + self.shared,
             children: self.of_children,
         })
     }

@@ -289,6 +289,16 @@ impl TaskMemory {
         may_grow
     }
 
+    /// Grants a consumer that would fail for good what it asks for, if memory becomes free within a moment: what a plan held
+    /// that was given up, or a query that ended. Spark blocks the thread here, without a bound.
+    fn granted_after_a_while(&self, consumer: &MemoryConsumer, bytes: u64) -> bool {
+        const PAUSE: Duration = Duration::from_millis(5);
+        (0..20).any(|_| {
+            std::thread::sleep(PAUSE);
+            self.granted(consumer, bytes)
+        })
+    }
+
     /// How much the other operators of the task are asked to give back for a consumer that was
     /// refused: nothing if it can spill and has half an equal share already.
     fn wanted_of_others(&self, consumer: &MemoryConsumer, bytes: u64) -> Option<u64> {
@@ -389,6 +399,9 @@ impl MemoryPool for TaskMemory {
             && self.offers.reclaim(wanted, Some(consumer.id())) > 0
             && self.granted(consumer, bytes)
         {
+            return Ok(());
+        }
+        if !consumer.can_spill() && self.granted_after_a_while(consumer, bytes) {
             return Ok(());
         }
         let mut state = self.state.lock();

@@ -40,7 +40,11 @@ impl fmt::Display for Report {
             }
         }
         let share = percent(self.peak.execution, executor.unified.bytes);
-        let share = format!("{share} of unified, the most that one query held");
+        let lent = match self.peak.execution > executor.unified.bytes {
+            true => ", with what was lent",
+            false => "",
+        };
+        let share = format!("{share} of unified{lent}, the most that one query held");
         row(f, "execution at peak", self.peak.execution, &share)?;
         for step in steps(&self.steps) {
             writeln!(f, "  {step}")?;

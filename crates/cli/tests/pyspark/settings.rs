@@ -40,6 +40,16 @@ for key in ["spark.driver.memory", "spark.executor.memory", "spark.memory.storag
 print(spark.sparkContext.appName, spark.sparkContext.defaultParallelism > 0, spark.sparkContext.uiWebUrl)
 print("broadcast", spark.sparkContext.broadcast([1, 2]).value)
 step("read back")
+import re
+spark.conf.set("spark.memory.fraction", "0.002")
+side = "SELECT id AS k, repeat(CAST(id AS STRING), 30) AS s FROM range(200000)"
+for partitions in [3, 6]:
+    spark.conf.set("spark.sql.shuffle.partitions", partitions)
+    measured = spark.sql(f"EXPLAIN ANALYZE SELECT length(concat(a.s, b.s)) FROM ({side}) a JOIN ({side}) b ON a.k = b.k").collect()
+    text = "\n".join(str(value) for row in measured for value in row)
+    print("spilled", partitions, re.findall(r"HybridHashJoinExec.*?[ ,]partitions=(\d+)", text))
+spark.conf.set("spark.memory.fraction", "0.6")
+step("spilled")
 spark.conf.set("spark.executor.memory", "64g")
 print("clamped", spark.conf.get("spark.executor.memory"))
 spark.conf.set("spark.driver.maxResultSize", "1m")
@@ -176,6 +186,9 @@ fn each_setting_does_what_it_says(python: &Path) {
         assert!(told.contains(line), "{line} is not in: {told}");
     }
     go_on();
+    let told = until("spilled");
+    assert!(is_twice_as_many(&told), "{told}");
+    go_on();
     let told = until("clamped");
     assert_eq!(
         session.layout().line.bytes,
@@ -207,6 +220,19 @@ fn each_setting_does_what_it_says(python: &Path) {
         "{errors}"
     );
     assert!(!errors.contains("spark.sql.shuffle.partitions"), "{errors}");
+}
+
+/// Whether the join that was told to aim for 6 partitions spilled to twice as many as the one told 3: each thread has
+/// so many.
+fn is_twice_as_many(told: &str) -> bool {
+    let partitions = |of: &str| -> Option<u64> {
+        let line = told.lines().find_map(|line| line.strip_prefix(of))?;
+        line.trim_matches(|c: char| !c.is_ascii_digit())
+            .parse()
+            .ok()
+    };
+    let (three, six) = (partitions("spilled 3 "), partitions("spilled 6 "));
+    three.is_some_and(|three| three > 0) && three.map(|three| 2 * three) == six
 }
 
 #[test]

@@ -34,11 +34,9 @@ impl ScanBudget {
         (self.memory / 8 / partitions.max(1) as u64).max(MIB)
     }
 
-    /// The longest record of a text file. It is held as text while it grows and as a value: about three
-    /// times, so a quarter.
-    pub(crate) fn record(self) -> usize {
-        (self.memory / 4).max(4 * MIB) as usize
-    }
+    /// The longest record of a text file: what its values can be as Arrow's texts, with room for escapes. One that
+    /// does not fit in memory is mapped from disk.
+    pub(crate) const RECORD: usize = 1 << 30;
 
     /// How many partitions may have so many columns open. Each column is a page that is being decoded, as a
     /// rule of up to 64 KiB, and what was read ahead of it; a quarter for all.
@@ -66,6 +64,6 @@ mod tests {
         assert_eq!((large.partitions(16), large.partitions(5000)), (1024, 3));
         assert_eq!(large.footers(), 50 << 20);
         assert_eq!((small.batch(), small.chunks(8)), (64 << 10, MIB));
-        assert_eq!((small.partitions(5000), small.record()), (1, 4 << 20));
+        assert_eq!(small.partitions(5000), 1);
     }
 }

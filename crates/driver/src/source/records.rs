@@ -172,8 +172,7 @@ impl<R: Read> Records<R> {
 
     fn too_long(&self) -> io::Error {
         io::Error::other(format!(
-            "the record that begins at byte {} is longer than {}, a quarter of the unified memory, which is \
-             the longest that is read: give the engine more memory (--memory, or spark.executor.memory), or \
+            "the record that begins at byte {} is longer than {}, which is the longest that is read: \
              check that the file is what it is read as, with the right separator of records",
             self.position,
             fmt_bytes(self.longest as u64)

@@ -123,7 +123,7 @@ impl TextSource {
                 Records::in_range(Box::new(from) as Box<dyn Read + Send>, split, range)?
             }
         };
-        let records = records.bounded(self.budget.record());
+        let records = records.bounded(ScanBudget::RECORD);
         let schema = self.table_schema.file_schema();
         let wanted = Arc::new(schema.project(&self.projection.file_indices)?);
         let fixed = row_width(&wanted, &HashMap::new());
