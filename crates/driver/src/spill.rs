@@ -88,7 +88,8 @@ impl SpillDirectories {
 
     /// Lets large allocations that do not fit under the line be put on disk here.
     pub(crate) fn take_overflow_of(&self, pressure: &Pressure) {
-        for path in self.0.paths() {
+        let on_disk = |path: &&Path| Disk::of(path).is_ok_and(|disk| !disk.in_memory);
+        for path in self.0.paths().filter(on_disk) {
             match pressure.overflow_into(path) {
                 Ok(()) => return,
                 // They wait for memory instead.

@@ -10,11 +10,9 @@
 //! when it is used in order.
 
 use std::alloc::Layout;
-use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,9 +120,6 @@ pub(crate) fn free(memory: *mut u8, size: usize) {
 
 impl Overflow {
     fn open(directory: &Path) -> io::Result<Self> {
-        if is_in_memory(directory)? {
-            return Err(io::Error::other("its files are kept in memory"));
-        }
         let file = tempfile::tempfile_in(directory)?;
         let len = (room(directory)?.min(MOST) as usize) / CHUNK * CHUNK;
         file.set_len(len as u64)?;
@@ -196,31 +191,8 @@ impl Overflow {
 
 /// Bytes that the file system of `directory` has left for this user.
 fn room(directory: &Path) -> io::Result<u64> {
-    let path = c_string(directory)?;
-    // SAFETY: all zeros is a value of this struct of numbers, which the call fills in.
-    let mut stat: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: a C string and a struct, both alive.
-    match unsafe { libc::statvfs(path.as_ptr(), &mut stat) } {
-        0 => Ok(stat.f_bavail.saturating_mul(stat.f_frsize)),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Whether the files of a directory are in memory that the line is about (tmpfs, ramfs).
-fn is_in_memory(directory: &Path) -> io::Result<bool> {
-    const RAMFS_MAGIC: i64 = 0x8584_58f6;
-    let path = c_string(directory)?;
-    // SAFETY: all zeros is a value of this struct of numbers, which the call fills in.
-    let mut stat: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: a C string and a struct, both alive.
-    match unsafe { libc::statfs(path.as_ptr(), &mut stat) } {
-        0 => Ok([libc::TMPFS_MAGIC as i64, RAMFS_MAGIC].contains(&(stat.f_type as i64))),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-fn c_string(path: &Path) -> io::Result<CString> {
-    Ok(CString::new(path.as_os_str().as_bytes())?)
+    let found = rustix::fs::statvfs(directory)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 fn allocate_blocks(file: &File, at: usize, len: usize) -> io::Result<()> {

@@ -178,7 +178,8 @@ impl Pressure {
         self.shared.lending.store(bounds.lending, Ordering::Relaxed);
     }
 
-    /// Where large allocations go that do not fit under the line. The first directory named to a process is used.
+    /// Where large allocations go that do not fit under the line. The first directory named to a process is used; it must
+    /// not be on a file system in memory.
     ///
     /// # Errors
     /// If the file system there has no sparse files, or is full.

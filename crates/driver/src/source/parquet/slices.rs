@@ -116,7 +116,7 @@ fn parts(
             continue;
         };
         let before = std::mem::replace(&mut whole, none());
-        if before.row_group_indexes().len() > 0 {
+        if !before.row_group_indexes().is_empty() {
             parts.push(file.clone().with_extension(before));
         }
         let count = group.num_rows() as u64;
@@ -133,7 +133,7 @@ fn parts(
             parts.push(part.with_extension(Arc::clone(&sliced)));
         }
     }
-    if whole.row_group_indexes().len() > 0 {
+    if !whole.row_group_indexes().is_empty() {
         parts.push(file.with_extension(whole));
     }
     parts
