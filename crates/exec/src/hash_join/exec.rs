@@ -32,7 +32,7 @@ use super::stream::Prober;
 /// A hash join that keeps to its memory.
 ///
 /// It is planned as a [`HashJoinExec`] and stands in its place: the plan's properties, statistics and
-/// filters are that join's, and what differs is how it runs. See the [module](super) for that. Unlike
+/// filters are that join's, and what differs is how it runs. Unlike
 /// it, this one promises no order of its rows, since rows that went to disk come later than those that did
 /// not.
 pub struct HybridHashJoinExec {
