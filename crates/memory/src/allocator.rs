@@ -16,7 +16,7 @@ use crate::{account, overflow};
 ///
 /// Stable Rust aborts when an allocation fails, and Arrow's kernels cannot be refused memory, so the
 /// line has to be kept without refusing any: an allocation past the gate waits for others to free
-/// memory, and one of [16 KiB](overflow::LEAST) and more is taken from a file that is mapped into
+/// memory, and one of 16 KiB and more is taken from a file that is mapped into
 /// memory, whose pages the kernel writes back and takes away as it needs (the overflow). Both are last resorts; the
 /// control loop ([`Pressure`](crate::Pressure)) exists so that they are rare.
 ///
