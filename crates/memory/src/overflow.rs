@@ -17,8 +17,6 @@ use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
-use std::thread;
-use std::time::Duration;
 
 /// The smallest allocation that is taken from disk, in bytes.
 pub(crate) const LEAST: usize = 16 << 10;
@@ -61,30 +59,9 @@ pub(crate) fn open(directory: &Path) -> io::Result<()> {
     if OVERFLOW.get().is_none() {
         let overflow = Overflow::open(directory)?;
         // Another thread may have been first; its file serves as well.
-        if OVERFLOW.set(overflow).is_ok() {
-            thread::Builder::new()
-                .name("memory-overflow".into())
-                .spawn(write_out)?;
-        }
+        let _ = OVERFLOW.set(overflow);
     }
     Ok(())
-}
-
-/// Begins to write pages out as they are filled, as long as the process lives: only clean pages can be taken away at once
-/// when the kernel needs their memory.
-fn write_out() {
-    const PAUSE: Duration = Duration::from_millis(10);
-    loop {
-        thread::sleep(PAUSE);
-        if let Some(overflow) = OVERFLOW.get()
-            && overflow.used.load(Ordering::Relaxed) > 0
-        {
-            let file = overflow.file.as_raw_fd();
-            // SAFETY: a system call on a file that is open. That it fails means that the kernel writes
-            // when it sees fit.
-            unsafe { libc::sync_file_range(file, 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
-        }
-    }
 }
 
 pub(crate) fn usage() -> Usage {
