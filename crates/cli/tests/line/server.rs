@@ -37,7 +37,11 @@ impl Server {
         command.args(["--listen", "127.0.0.1:0", "--report", "json", "--tables"]);
         let mut caged = cage.spawn(command.arg(tables)).unwrap();
         let address = caged.wait_for(PATIENCE, |told| {
-            let address = told.split("sc://").nth(1)?;
+            // Up to what follows it, or it may not have been told to its end.
+            let (address, _) = told
+                .split("sc://")
+                .nth(1)?
+                .split_once(char::is_whitespace)?;
             Some(address.split([';', '/']).next()?.to_owned())
         });
         let address = address.expect("the server says where it listens");
