@@ -40,35 +40,75 @@ fn files(parent: &Path) -> Vec<(PathBuf, u64)> {
         .collect()
 }
 
-/// A process that spills, once it has.
-fn spilling(spill: &[&Path]) -> Child {
+/// A process that has files with something in them in each of these directories, stopped so that it keeps
+/// them: it would remove them when it is done with them.
+fn stopped_with_spills(spill: &[&Path]) -> Child {
     let child = command(spill, &["-e", SORT])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    // Another process may have left files there.
+    let own = format!("/plimsoll-spill-{}-", child.id());
+    let is_own = |path: &Path| path.display().to_string().contains(&own);
+    let has_spilled = |parent: &&Path| {
+        files(parent)
+            .iter()
+            .any(|(path, size)| *size > 0 && is_own(path))
+    };
     let began = Instant::now();
-    while !spill
-        .iter()
-        .all(|parent| files(parent).iter().any(|(_, size)| *size > 0))
-    {
-        assert!(began.elapsed() < Duration::from_secs(60), "nothing spilled");
+    loop {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "nothing spilled for long"
+        );
         std::thread::sleep(Duration::from_millis(5));
+        if spill.iter().all(has_spilled) {
+            signal(&child, libc::SIGSTOP);
+            while !is_stopped(&child) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if spill.iter().all(has_spilled) {
+                return child;
+            }
+            signal(&child, libc::SIGCONT);
+        }
     }
-    child
+}
+
+/// Whether all threads of the process have come to a stop.
+fn is_stopped(child: &Child) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let states = tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+    // The state follows the name, which is in brackets.
+    let stopped = |stat: &String| {
+        stat.rsplit(')')
+            .next()
+            .unwrap()
+            .trim_start()
+            .starts_with('T')
+    };
+    states.collect::<Vec<_>>().iter().all(stopped)
+}
+
+fn signal(child: &Child, signal: i32) {
+    // SAFETY: the child is ours and has not been waited for, so its id is not another's.
+    assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, signal) }, 0);
 }
 
 #[test]
 fn what_a_killed_process_left_is_removed_by_the_next_and_what_a_living_one_has_is_not() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let both = [one.path(), other.path()];
-    let mut killed = spilling(&both);
+    let mut killed = stopped_with_spills(&both);
     // SIGKILL: the process gets no chance to remove anything.
     killed.kill().unwrap();
     killed.wait().unwrap();
     let left = both.map(|parent| files(parent).len());
     assert!(left.iter().all(|files| *files > 0), "{left:?}");
 
-    let mut living = spilling(&both);
+    let mut living = stopped_with_spills(&both);
     for parent in both {
         assert_eq!(fs::read_dir(parent).unwrap().count(), 1, "the living one's");
     }
