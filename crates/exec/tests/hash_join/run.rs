@@ -14,6 +14,7 @@ use datafusion::physical_expr::PhysicalExprRef;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column};
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning, collect};
 use datafusion::prelude::SessionConfig;
@@ -55,14 +56,14 @@ pub struct Case {
 /// What came of it.
 pub struct Outcome {
     pub rows: Vec<String>,
-    pub plan: Arc<dyn ExecutionPlan>,
+    metrics: MetricsSet,
     pub largest_batch: usize,
 }
 
 impl Outcome {
     pub fn metric(&self, name: &str) -> usize {
-        let metrics = self.plan.metrics().unwrap();
-        let of_name = metrics
+        let of_name = self
+            .metrics
             .iter()
             .filter(|metric| metric.value().name() == name);
         let values = of_name.map(|metric| metric.value().as_usize());
@@ -169,7 +170,8 @@ pub async fn outcome(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) ->
     let largest_batch = batches.iter().map(RecordBatch::num_rows).max().unwrap_or(0);
     Ok(Outcome {
         rows: lines(&batches),
-        plan,
+        // Not the plan: an exchange in it keeps what was not read of it until it is dropped.
+        metrics: plan.metrics().unwrap(),
         largest_batch,
     })
 }
@@ -212,6 +214,7 @@ pub async fn hybrid(
 ) -> Outcome {
     let join = stock(case, build, probe);
     let plan = Arc::new(HybridHashJoinExec::new(&join, case.partitions).unwrap());
+    drop(join);
     let runtime = runtime(Arc::clone(&pool));
     let context = context(case, Arc::clone(&runtime));
     let outcome = outcome(plan, context)
