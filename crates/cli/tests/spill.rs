@@ -42,6 +42,8 @@ fn files(parent: &Path) -> Vec<(PathBuf, u64)> {
 
 /// A process that has files with something in them in each of these directories, stopped so that it keeps
 /// them: it would remove them when it is done with them.
+// Whoever asked for it waits for it.
+#[allow(clippy::zombie_processes)]
 fn stopped_with_spills(spill: &[&Path]) -> Child {
     let child = command(spill, &["-e", SORT])
         .stderr(Stdio::null())
