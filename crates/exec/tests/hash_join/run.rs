@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::common::{JoinSide, JoinType, NullEquality, Result};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryPool;
@@ -150,7 +151,10 @@ fn numbers_are_ordered(
 }
 
 pub fn context(case: Case, runtime: Arc<RuntimeEnv>) -> Arc<TaskContext> {
-    let config = SessionConfig::new().with_batch_size(case.batch);
+    let mut config = SessionConfig::new().with_batch_size(case.batch);
+    // As the engine sets it: with larger files, DataFusion's exchange can wait for ever for what it spilled itself.
+    config.options_mut().execution.max_spill_file_size_bytes =
+        ConfigNonZeroUsize::try_new(1).unwrap();
     Arc::new(
         TaskContext::default()
             .with_session_config(config)
