@@ -79,7 +79,9 @@ fn all(variations: impl FnOnce(&mut dyn FnMut(Case)), check: impl AsyncFn(Case))
     variations(&mut |case| cases.push(case));
     for case in cases {
         let checked = async { tokio::time::timeout(Duration::from_secs(60), check(case)).await };
-        runtime.block_on(checked).unwrap_or_else(|_| panic!("{case:?} hangs"));
+        runtime
+            .block_on(checked)
+            .unwrap_or_else(|_| panic!("{case:?} hangs"));
     }
 }
 
