@@ -5,11 +5,17 @@
 
 use std::ptr;
 
+#[cfg(not(feature = "uncounted"))]
 use plimsoll_memory::CountingAllocator;
 use tikv_jemallocator::Jemalloc;
 
+#[cfg(not(feature = "uncounted"))]
 #[global_allocator]
 static ALLOCATOR: CountingAllocator<Jemalloc> = CountingAllocator::new(Jemalloc);
+
+#[cfg(feature = "uncounted")]
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// How jemalloc is to behave, read by it when the process starts: freed pages go back after half a
 /// second, from a thread of its own; at once would cost queries two to five times their time.

@@ -14,7 +14,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion_spark::SessionStateBuilderSpark;
 use plimsoll_conf::Settings;
 use plimsoll_conf::settings::Codec;
-use plimsoll_exec::OneProbeForSpillingNestedLoops;
+use plimsoll_exec::{DynamicFilters, OneProbeForSpillingNestedLoops};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -29,6 +29,7 @@ pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionS
         // have one.
         .with_spark_features()
         .with_physical_optimizer_rule(Arc::new(OneProbeForSpillingNestedLoops))
+        .with_physical_optimizer_rule(Arc::new(DynamicFilters))
         .with_physical_optimizer_rule(Arc::new(SteadyScans));
     // First, because the first planner that plans an expression ends the search.
     builder.expr_planners().get_or_insert_with(Vec::new).splice(

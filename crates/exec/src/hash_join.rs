@@ -40,6 +40,7 @@ mod flags;
 mod gather;
 mod index;
 mod keys;
+mod members;
 mod metrics;
 mod node;
 mod output;

@@ -7,8 +7,9 @@ use datafusion::logical_expr::Accumulator;
 use datafusion::physical_expr::PhysicalExprRef;
 use datafusion::physical_expr_common::utils::evaluate_expressions_to_arrays;
 
-/// The least and the greatest value of each join key among build rows, for the filter that the scan of
-/// the probe side gets.
+use super::members::{Rest, Sketch};
+
+/// What is known of the join keys of build rows, for the filter that the scan of the probe side gets.
 pub(crate) struct Bounds {
     keys: Vec<PhysicalExprRef>,
     extremes: Vec<Option<(MinAccumulator, MaxAccumulator)>>,
@@ -17,6 +18,7 @@ pub(crate) struct Bounds {
     /// The first key's values, while they are few.
     values: Option<Vec<ArrayRef>>,
     few: Few,
+    sketch: Sketch,
 }
 
 /// How many values are few: DataFusion's limits for a filter by a list.
@@ -35,10 +37,17 @@ pub(crate) struct Seen {
     pub(crate) extremes: Vec<Option<(ScalarValue, ScalarValue)>>,
     /// All values, of a join on one key, if they are few.
     pub(crate) values: Option<Vec<ArrayRef>>,
+    /// The keys that are not in the filter that all partitions share; `None` if some are in neither.
+    pub(crate) rest: Option<Rest>,
 }
 
 impl Bounds {
-    pub(crate) fn new(keys: &[PhysicalExprRef], schema: &SchemaRef, few: Few) -> Result<Self> {
+    pub(crate) fn new(
+        keys: &[PhysicalExprRef],
+        schema: &SchemaRef,
+        few: Few,
+        sketch: Sketch,
+    ) -> Result<Self> {
         let extremes = keys
             .iter()
             .map(|key| {
@@ -61,6 +70,7 @@ impl Bounds {
             has_null: false,
             values: lists.then(Vec::new),
             few,
+            sketch,
         })
     }
 
@@ -74,6 +84,7 @@ impl Bounds {
                 greatest.update_batch(std::slice::from_ref(column))?;
             }
         }
+        self.sketch.update(&columns)?;
         if let (Some(values), [column]) = (&mut self.values, columns.as_slice()) {
             values.push(column.clone());
             let count: usize = values.iter().map(|column| column.len()).sum();
@@ -99,6 +110,7 @@ impl Bounds {
             has_null: self.has_null,
             extremes: extremes.collect::<Result<_>>()?,
             values: self.values,
+            rest: self.sketch.finish(),
         })
     }
 }

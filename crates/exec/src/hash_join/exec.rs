@@ -238,10 +238,12 @@ impl ExecutionPlan for HybridHashJoinExec {
                 baseline,
             );
             let build = build.await.map_err(DataFusionError::Shared)?;
-            if let Some(filter) = filter {
+            if let Some(filter) = &filter {
                 filter.complete().await;
             }
-            Prober::new(build, resources, output).run(probe).await
+            let done = Prober::new(build, resources, output).run(probe).await;
+            drop(filter);
+            done
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }

@@ -13,9 +13,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::bounds::Seen;
+use super::members::{MayMatch, SharedMembers, Sketch};
 
 /// The filter that the scan of the probe side gets once the build side is known: keys between the least
-/// and the greatest of the build side's, or in the list of them where it is short.
+/// and the greatest of the build side's, and in the list of them where it is short, or else in a Bloom filter.
 ///
 /// Where the build side is built in partitions the filter is set when all of them are there, and every
 /// probing waits for it, since a scan that has begun has missed it. It keeps no build rows.
@@ -26,6 +27,7 @@ pub(crate) struct ProbeFilter {
     schema: SchemaRef,
     null_equality: NullEquality,
     null_aware: bool,
+    members: Arc<SharedMembers>,
     reports: Mutex<Reports>,
     complete: Notify,
 }
@@ -69,6 +71,7 @@ impl ProbeFilter {
         schema: SchemaRef,
         null_equality: NullEquality,
         null_aware: bool,
+        members: Arc<SharedMembers>,
         reports: usize,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -77,6 +80,7 @@ impl ProbeFilter {
             schema,
             null_equality,
             null_aware,
+            members,
             reports: Mutex::new(Reports {
                 seen: Vec::new(),
                 missing: reports,
@@ -89,6 +93,11 @@ impl ProbeFilter {
         Report {
             to: Some(Arc::clone(self)),
         }
+    }
+
+    /// What one partition of the build side is to remember its keys by.
+    pub(crate) fn sketch(&self) -> Sketch {
+        Sketch::new(Arc::clone(&self.members))
     }
 
     fn note(&self, seen: Option<Seen>) -> Result<()> {
@@ -152,6 +161,13 @@ impl ProbeFilter {
                 false,
                 &self.schema,
             )?));
+        } else if let Some(rest) = seen
+            .iter()
+            .map(|seen| seen.rest.as_ref())
+            .collect::<Option<Vec<_>>>()
+            && let Some(members) = self.members.finish(&rest)
+        {
+            terms.push(Arc::new(MayMatch::new(self.keys.clone(), &members)));
         }
         let has_null = seen.iter().any(|seen| seen.has_null);
         match terms

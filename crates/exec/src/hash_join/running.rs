@@ -18,6 +18,7 @@ use super::bounds::{Bounds, Few};
 use super::build_side::BuildSide;
 use super::collect::collect;
 use super::exec::HybridHashJoinExec;
+use super::members::SharedMembers;
 use super::probe_filter::ProbeFilter;
 use super::resources::Resources;
 use super::spec::Spec;
@@ -47,7 +48,12 @@ impl HybridHashJoinExec {
     }
 
     /// The filter for the probe side, if something in it looks at it.
-    fn probe_filter(&self, reports: usize) -> Result<Option<Arc<ProbeFilter>>> {
+    fn probe_filter(
+        &self,
+        reports: usize,
+        resources: &Resources,
+        context: &TaskContext,
+    ) -> Result<Option<Arc<ProbeFilter>>> {
         let Some(filter) = self.dynamic_filter() else {
             return Ok(None);
         };
@@ -65,8 +71,9 @@ impl HybridHashJoinExec {
             .collect();
         let schema = self.join.right.schema();
         let (equality, null_aware) = (self.join.null_equality, self.join.null_aware);
+        let members = SharedMembers::new(context.memory_pool(), resources.reservation());
         Ok(Some(ProbeFilter::new(
-            filter, keys, schema, equality, null_aware, reports,
+            filter, keys, schema, equality, null_aware, members, reports,
         )))
     }
 
@@ -83,7 +90,8 @@ impl HybridHashJoinExec {
         let mut running = self.running.lock();
         if running.started.is_empty() || !running.started.insert(partition) {
             // The first partition of an execution, be it the plan's second.
-            let filter = self.probe_filter(if is_shared { 1 } else { probes })?;
+            let reports = if is_shared { 1 } else { probes };
+            let filter = self.probe_filter(reports, &resources, &context)?;
             *running = Running {
                 started: HashSet::from([partition]),
                 build: None,
@@ -97,7 +105,7 @@ impl HybridHashJoinExec {
                     .join
                     .left
                     .execute(if is_shared { 0 } else { partition }, Arc::clone(&context))?;
-                let report = running.filter.as_ref().map(ProbeFilter::report);
+                let filter = running.filter.as_ref();
                 let options = context.session_config().options();
                 let few = Few {
                     values: options
@@ -105,10 +113,11 @@ impl HybridHashJoinExec {
                         .hash_join_inlist_pushdown_max_distinct_values,
                     bytes: options.optimizer.hash_join_inlist_pushdown_max_size,
                 };
-                let bounds = match &report {
-                    Some(_) => Some(Bounds::new(&spec.build_keys, &spec.build_schema, few)?),
-                    None => None,
-                };
+                let bounds = filter.map(|filter| {
+                    Bounds::new(&spec.build_keys, &spec.build_schema, few, filter.sketch())
+                });
+                let bounds = bounds.transpose()?;
+                let report = filter.map(ProbeFilter::report);
                 let threads = if is_shared { probes } else { 1 };
                 let build = async move {
                     let (build, bounds) = collect(spec, resources, input, threads, bounds).await?;
