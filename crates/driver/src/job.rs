@@ -236,7 +236,9 @@ fn consumers(plan: &Arc<dyn ExecutionPlan>) -> u64 {
         | "GlobalLimitExec"
         | "LocalLimitExec"
         | "UnionExec"
-        | "CooperativeExec" => false,
+        | "CooperativeExec"
+        | "DynamicFilterExec"
+        | "SteadyScan" => false,
         _ => !plan.children().is_empty(),
     };
     let own = match keeps_rows {

@@ -1,32 +1,42 @@
+mod origins;
+
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, AsArray, BooleanArray};
-use datafusion::arrow::compute::{filter_record_batch, prep_null_mask_filter};
+use datafusion::arrow::compute::{BatchCoalescer, and, prep_null_mask_filter};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{FileScanConfig, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::{Column, DynamicFilterTracking};
+use datafusion::physical_expr::expressions::{
+    Column, DynamicFilterPhysicalExpr, DynamicFilterTracking,
+};
 use datafusion::physical_expr::utils::split_conjunction;
-use datafusion::physical_expr::{PhysicalExpr, PhysicalExprRef};
+use datafusion::physical_expr::{PhysicalExpr, PhysicalExprRef, conjunction};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::metrics::{
     BaselineMetrics, Count, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, RecordOutput,
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
+use futures::stream::try_unfold;
 
-/// Puts a [`DynamicFilterExec`] on each scan that was given dynamic filters, those of hash joins above all. It has to come
-/// after filters were pushed into scans.
+use origins::{Origins, place_of};
+
+/// Puts a [`DynamicFilterExec`] on each scan that hash joins have given filters. It has to come after filters were pushed
+/// into scans.
 ///
 /// DataFusion uses such a filter to pass over files and row groups. Rows that it would drop still go through exchanges to
 /// the join, and to disk where the join spills. Filters inside the Parquet reader (`pushdown_filters`) would drop them too,
 /// with each filter evaluated on all rows even where it drops none.
+///
+/// A filter that DataFusion has pushed to where its keys do not come from ([`Origins`]) is taken out of the scan.
 #[derive(Debug, Default)]
 pub struct DynamicFilters;
 
@@ -36,12 +46,19 @@ impl PhysicalOptimizerRule for DynamicFilters {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let origins = Origins::of(&plan)?;
         plan.transform_up(|node| {
-            let filters = filters_of(&node)?;
-            Ok(match filters.is_empty() {
-                true => Transformed::no(node),
-                false => Transformed::yes(Arc::new(DynamicFilterExec::new(node, filters))),
-            })
+            let Some((filters, rest)) = filters_of(&node, &origins)? else {
+                return Ok(Transformed::no(node));
+            };
+            let scan = match rest {
+                Some(rest) => with_predicate(&node, rest),
+                None => node,
+            };
+            Ok(Transformed::yes(match filters.is_empty() {
+                true => scan,
+                false => Arc::new(DynamicFilterExec::new(scan, filters)),
+            }))
         })
         .data()
     }
@@ -55,25 +72,62 @@ impl PhysicalOptimizerRule for DynamicFilters {
     }
 }
 
-/// The dynamic filters that a scan of files was given, in terms of its output.
-fn filters_of(node: &Arc<dyn ExecutionPlan>) -> Result<Vec<PhysicalExprRef>> {
-    let scan = node.downcast_ref::<DataSourceExec>();
-    let Some(files) = scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>())
-    else {
-        return Ok(Vec::new());
+fn files_of(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    let scan = node.downcast_ref::<DataSourceExec>()?;
+    scan.data_source().downcast_ref::<FileScanConfig>()
+}
+
+/// The filters of joins that a scan of files was given, in terms of its output, and what its predicate is to be if there
+/// were some that it should not have been given. `None` if nothing is to change.
+type Filters = (Vec<PhysicalExprRef>, Option<PhysicalExprRef>);
+
+fn filters_of(node: &Arc<dyn ExecutionPlan>, origins: &Origins) -> Result<Option<Filters>> {
+    let Some(files) = files_of(node) else {
+        return Ok(None);
     };
     let Some(predicate) = files.file_source().filter() else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
-    let mut filters = Vec::new();
+    let (mut filters, mut rest, mut are_all_right) = (Vec::new(), Vec::new(), true);
     for term in split_conjunction(&predicate) {
-        if DynamicFilterTracking::classify(term).contains_dynamic_filter()
-            && let Some(filter) = of_output(term, files)?
-        {
+        let id = term
+            .downcast_ref::<DynamicFilterPhysicalExpr>()
+            .and_then(|filter| filter.expression_id());
+        if let Some(id) = id.filter(|id| origins.are_of_a_join(*id)) {
+            let filter = of_output(term, files)?;
+            let Some(filter) = filter.filter(|filter| {
+                let keys = filter.children().into_iter().map(place_of);
+                let keys = keys.collect::<Option<Vec<_>>>();
+                keys.is_some_and(|keys| origins.have(node, id, keys))
+            }) else {
+                are_all_right = false;
+                continue;
+            };
             filters.push(filter);
         }
+        rest.push(Arc::clone(term));
     }
-    Ok(filters)
+    if are_all_right && filters.is_empty() {
+        return Ok(None);
+    }
+    let rest = (!are_all_right).then(|| conjunction(rest));
+    Ok(Some((filters, rest)))
+}
+
+/// The scan with another predicate, if it is one of Parquet; no other has one.
+fn with_predicate(
+    node: &Arc<dyn ExecutionPlan>,
+    predicate: PhysicalExprRef,
+) -> Arc<dyn ExecutionPlan> {
+    let Some((files, source)) = files_of(node).and_then(|files| {
+        let source = files.file_source().downcast_ref::<ParquetSource>()?;
+        Some((files, source))
+    }) else {
+        return Arc::clone(node);
+    };
+    let source = Arc::new(source.with_predicate(predicate));
+    let files = FileScanConfigBuilder::from(files.clone()).with_source(source);
+    DataSourceExec::from_data_source(files.build())
 }
 
 /// A filter on the table's columns as one on the columns that a scan hands out; `None` if it does not hand out all that
@@ -181,20 +235,21 @@ impl ExecutionPlan for DynamicFilterExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let mut rows = Filtering {
+        let scan = self.scan.execute(partition, Arc::clone(&context))?;
+        let schema = scan.schema();
+        let batch_size = context.session_config().batch_size();
+        let filtering = Filtering {
+            scan,
             filters: self.filters.iter().map(Worth::new).collect(),
+            kept: BatchCoalescer::new(Arc::clone(&schema), batch_size),
+            whole: VecDeque::new(),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
             dropped: MetricBuilder::new(&self.metrics).counter("dropped_rows", partition),
         };
-        let scan = self.scan.execute(partition, context)?;
-        let schema = scan.schema();
-        let batches = scan.map(move |batch| {
-            let time = metrics.elapsed_compute().timer();
-            let batch = rows.filter(batch?)?;
-            time.done();
-            Ok(batch.record_output(&metrics))
+        let batches = try_unfold(filtering, async |mut filtering| {
+            let batch = filtering.next().await?;
+            Ok(batch.map(|batch| (batch, filtering)))
         });
-        let batches = batches.try_filter(|batch| std::future::ready(batch.num_rows() > 0));
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 
@@ -203,22 +258,67 @@ impl ExecutionPlan for DynamicFilterExec {
     }
 }
 
+/// A scan on its way through filters.
 struct Filtering {
+    scan: SendableRecordBatchStream,
     filters: Vec<Worth>,
+    /// Rows out of batches that were filtered, copied: they hold on to nothing that was dropped.
+    kept: BatchCoalescer,
+    /// Batches to be handed on.
+    whole: VecDeque<RecordBatch>,
+    metrics: BaselineMetrics,
     dropped: Count,
 }
 
 impl Filtering {
-    fn filter(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
-        let mut batch = batch;
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.whole.pop_front() {
+                return Ok(Some(batch.record_output(&self.metrics)));
+            }
+            let Some(batch) = self.scan.next().await.transpose()? else {
+                self.kept.finish_buffered_batch()?;
+                self.take_completed();
+                let last = self.whole.pop_front();
+                return Ok(last.map(|batch| batch.record_output(&self.metrics)));
+            };
+            let time = self.metrics.elapsed_compute().clone();
+            let _time = time.timer();
+            self.filter(batch)?;
+        }
+    }
+
+    fn filter(&mut self, batch: RecordBatch) -> Result<()> {
+        let mut keep: Option<BooleanArray> = None;
         for filter in &mut self.filters {
-            if filter.is_worth_it() && batch.num_rows() > 0 {
-                batch = filter.filter(batch)?;
+            if let Some(more) = filter.of(&batch) {
+                keep = Some(match keep {
+                    Some(keep) => and(&keep, &more)?,
+                    None => more,
+                });
             }
         }
-        self.dropped.add(rows - batch.num_rows());
-        Ok(batch)
+        match keep {
+            Some(keep) if keep.true_count() < batch.num_rows() => {
+                self.dropped.add(batch.num_rows() - keep.true_count());
+                self.kept.push_batch_with_filter(batch, &keep)?;
+            }
+            _ => {
+                // In the order in which they were read.
+                self.kept.finish_buffered_batch()?;
+                self.take_completed();
+                self.whole.push_back(batch);
+                return Ok(());
+            }
+        }
+        self.take_completed();
+        Ok(())
+    }
+
+    fn take_completed(&mut self) {
+        while let Some(batch) = self.kept.next_completed_batch() {
+            self.whole.push_back(batch);
+        }
     }
 }
 
@@ -246,8 +346,8 @@ impl Worth {
         }
     }
 
-    /// Whether the filter has dropped enough, is new, or has changed.
-    fn is_worth_it(&mut self) -> bool {
+    /// Which rows the filter keeps; `None` if it is not worth asking: it has dropped too few, and has not changed since.
+    fn of(&mut self, batch: &RecordBatch) -> Option<BooleanArray> {
         if self
             .tracking
             .watcher()
@@ -255,24 +355,26 @@ impl Worth {
         {
             (self.seen, self.kept) = (0, 0);
         }
-        self.seen < ROWS_TO_JUDGE_BY || self.seen - self.kept >= self.seen / LEAST_DROPPED
-    }
-
-    fn filter(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
+        if self.seen >= ROWS_TO_JUDGE_BY && self.seen - self.kept < self.seen / LEAST_DROPPED {
+            return None;
+        }
         let rows = batch.num_rows();
-        let keep = self.filter.evaluate(&batch)?.into_array(rows)?;
-        let keep: &BooleanArray = keep.as_boolean();
-        let kept = keep.true_count();
         self.seen += rows;
-        self.kept += kept;
-        Ok(match kept {
-            _ if kept == rows => batch,
-            0 => batch.slice(0, 0),
-            // What is unknown is not kept.
-            _ if keep.null_count() > 0 => {
-                filter_record_batch(&batch, &prep_null_mask_filter(keep))?
-            }
-            _ => filter_record_batch(&batch, keep)?,
-        })
+        // The join sees to it that the answer is right: a filter that fails is one that keeps all.
+        let kept = self
+            .filter
+            .evaluate(batch)
+            .and_then(|kept| kept.into_array(rows));
+        let Some(kept) = kept.ok().and_then(|kept| kept.as_boolean_opt().cloned()) else {
+            self.kept += rows;
+            return None;
+        };
+        // What is unknown is not kept.
+        let kept = match kept.null_count() {
+            0 => kept,
+            _ => prep_null_mask_filter(&kept),
+        };
+        self.kept += kept.true_count();
+        Some(kept)
     }
 }

@@ -39,10 +39,13 @@ async fn context(directory: &Path, ours: bool, threads: usize) -> SessionContext
     let mut config = SessionConfig::new().with_target_partitions(threads);
     let optimizer = &mut config.options_mut().optimizer;
     // Both kinds of join, shared and in partitions, and filters that are no list.
-    optimizer.hash_join_single_partition_threshold_rows =
-        if threads % 2 == 0 { 0 } else { 1 << 20 };
-    optimizer.hash_join_single_partition_threshold = if threads % 2 == 0 { 0 } else { 1 << 20 };
+    let shared = if threads == 1 { 1 << 20 } else { 0 };
+    optimizer.hash_join_single_partition_threshold_rows = shared;
+    optimizer.hash_join_single_partition_threshold = shared;
     optimizer.hash_join_inlist_pushdown_max_distinct_values = 10;
+    // DataFusion itself pushes some to the wrong columns.
+    optimizer.enable_dynamic_filter_pushdown = ours;
+    optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()
@@ -127,4 +130,57 @@ async fn rows_without_a_partner_are_dropped_at_the_scan_and_no_others() {
             }
         }
     }
+}
+
+/// Where columns have one name, or change places, DataFusion 55 takes one for another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_filter_reaches_the_column_that_its_keys_come_from_or_none() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path()).await;
+    let queries = [
+        // The join below hands out two columns `k`.
+        "SELECT count(*), sum(x.c) FROM small s JOIN
+            (SELECT a.k AS a, b.k AS b, b.v AS c FROM large a JOIN large b ON a.k = b.k + 1) x ON s.k = x.b",
+        "SELECT count(*), sum(x.c) FROM small s JOIN
+            (SELECT a.k AS a, b.k AS b, b.v AS c FROM large a JOIN large b ON a.k + 1 = b.k) x ON s.k = x.a",
+        // The second half hands out its columns the other way round.
+        "SELECT count(*), sum(u.v) FROM small s JOIN
+            (SELECT k, v FROM large UNION ALL SELECT DISTINCT v, k FROM large) u ON s.k = u.k",
+        // A column of the inner query that has the name of the outer query's key.
+        "SELECT count(*) FROM small d JOIN large l ON d.k = l.k
+            WHERE EXISTS (SELECT 1 FROM large r WHERE r.n = l.n AND r.k > l.v)",
+        "SELECT count(*) FROM small d JOIN large l ON d.k = l.k WHERE l.k IN (SELECT CAST(k AS INT) FROM large)",
+        "SELECT count(*) FROM small d JOIN large l ON d.k = l.k JOIN (SELECT k, max(n) AS n FROM large GROUP BY k) g
+            ON g.k = l.k LEFT JOIN small e ON e.k = g.k",
+        // Few keys, one of them 0.0.
+        "SELECT count(*) FROM (SELECT CAST(0 AS DOUBLE) AS z, k FROM small WHERE k < 2000) s
+            JOIN large l ON s.z = CAST(-0.0 AS DOUBLE) * l.k AND s.k = l.k",
+    ];
+    for threads in [1, 4] {
+        let stock = context(directory.path(), false, threads).await;
+        let ours = context(directory.path(), true, threads).await;
+        for sql in queries {
+            let (expected, _) = run(&stock, sql).await;
+            let (rows, _) = run(&ours, sql).await;
+            assert_eq!(rows, expected, "{sql}, {threads} threads");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zero_has_two_signs_and_is_one_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = SessionContext::new();
+    for (name, zero) in [("large", "-0.0"), ("small", "0.0")] {
+        let sql = format!("SELECT CAST({zero} AS DOUBLE) AS k FROM generate_series(1, 5)");
+        let path = directory.path().join(format!("{name}.parquet"));
+        let rows = writer.sql(&sql).await.unwrap();
+        rows.write_parquet(path.to_str().unwrap(), DataFrameWriteOptions::new(), None)
+            .await
+            .unwrap();
+    }
+    let ours = context(directory.path(), true, 1).await;
+    let stock = context(directory.path(), false, 1).await;
+    let sql = "SELECT count(*) FROM large l JOIN small s ON l.k = s.k";
+    assert_eq!(run(&ours, sql).await.0, run(&stock, sql).await.0);
 }

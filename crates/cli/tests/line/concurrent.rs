@@ -1,10 +1,16 @@
 //! Different queries at once, in one process.
+//!
+//! `PLIMSOLL_TOGETHER_MIB=1024 PLIMSOLL_TOGETHER_SCALE=10` takes another line and more data, for which `bench/memory` has
+//! recorded DuckDB's answers; in a release build.
 
-use plimsoll_bench::answers;
+use std::env;
+use std::path::PathBuf;
+
+use plimsoll_bench::{answers, paths};
 use plimsoll_cage::{Exit, judge, names_line};
 use tokio::time::timeout;
 
-use crate::runs::{MIB, PATIENCE, Runs, TPCH};
+use crate::runs::{MIB, PATIENCE, Runs, tpch_data};
 use crate::server::Server;
 use crate::tpch::query;
 
@@ -12,18 +18,45 @@ use crate::tpch::query;
 const QUERIES: [u8; 4] = [3, 9, 18, 21];
 const LINES: [u64; 2] = [64 * MIB, 128 * MIB];
 
+/// The lines, the data, and where its answers are.
+fn set_up() -> (Vec<u64>, PathBuf, PathBuf) {
+    let lines = match env::var("PLIMSOLL_TOGETHER_MIB") {
+        Ok(mib) => vec![
+            mib.parse::<u64>()
+                .expect("PLIMSOLL_TOGETHER_MIB is a whole number")
+                * MIB,
+        ],
+        Err(_) => LINES.to_vec(),
+    };
+    match env::var("PLIMSOLL_TOGETHER_SCALE") {
+        Ok(scale) => {
+            let answers = paths::target()
+                .join("tpch")
+                .join(format!("answers-{scale}"));
+            (lines, tpch_data(&scale), answers)
+        }
+        Err(_) => (
+            lines,
+            tpch_data("0.1"),
+            paths::queries().join("answers-0.1"),
+        ),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_queries_at_once_stay_within_the_line_and_leave_the_server_alive() {
     let mut runs = Runs::default();
-    for line in LINES {
-        let Some(server) = Server::start(line, &TPCH) else {
+    let (lines, tables, answers) = set_up();
+    for line in lines {
+        let Some(server) = Server::start(line, &tables) else {
             return;
         };
         let mut asked = Vec::new();
         for number in QUERIES {
             let mut client = server.client().await;
+            let answers = answers.clone();
             asked.push(tokio::spawn(async move {
-                let (sql, right) = query(number);
+                let (sql, right) = query(number, &answers);
                 let answer = timeout(PATIENCE, client.ask(&sql)).await;
                 (number, sql, right, answer)
             }));

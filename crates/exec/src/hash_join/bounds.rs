@@ -62,7 +62,9 @@ impl Bounds {
                     .transpose()
             })
             .collect::<Result<_>>()?;
-        let lists = keys.len() == 1 && is_ordered(&keys[0].data_type(schema)?);
+        // A list tells -0.0 from 0.0, and a join does not.
+        let is_listed = |data_type: DataType| is_ordered(&data_type) && !data_type.is_floating();
+        let lists = keys.len() == 1 && is_listed(keys[0].data_type(schema)?);
         Ok(Self {
             keys: keys.to_vec(),
             extremes,

@@ -83,6 +83,11 @@ impl HybridHashJoinExec {
         &self.join
     }
 
+    /// Where each column of the result comes from.
+    pub(crate) fn columns(&self) -> &[ColumnIndex] {
+        &self.columns
+    }
+
     fn with_join(&self, join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
         Ok(Arc::new(Self::new(join, self.partitions)?))
     }

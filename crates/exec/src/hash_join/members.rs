@@ -32,7 +32,7 @@ pub(crate) struct Members {
 const BITS_A_KEY: usize = 16;
 
 /// Keys that a partition keeps as they are before a filter of full size is made.
-const MOST_CODES: usize = 64 << 10;
+const MOST_CODES: usize = 16 << 10;
 
 /// The size of a filter for keys whose number is not known, in bytes: this part of the memory there is, within limits.
 const PART_OF_MEMORY: usize = 32;
@@ -200,6 +200,11 @@ impl SharedMembers {
             Made::Filter(members) => Some(Arc::clone(members)),
             Made::NotYet | Made::Never => None,
         }
+    }
+
+    /// Lets go of the filter: not all keys are known.
+    pub(crate) fn give_up(&self) {
+        *self.made.lock() = Made::Never;
     }
 
     /// The filter of all keys, once each partition has said what it has not inserted itself. `None` if it would tell

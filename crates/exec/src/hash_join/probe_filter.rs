@@ -115,7 +115,10 @@ impl ProbeFilter {
                 Some(predicate) => self.filter.update(predicate),
                 None => Ok(()),
             }),
-            None => Ok(()),
+            None => {
+                self.members.give_up();
+                Ok(())
+            }
         };
         self.filter.mark_complete();
         self.complete.notify_waiters();
