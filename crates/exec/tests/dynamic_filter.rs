@@ -139,10 +139,8 @@ async fn a_filter_reaches_the_column_that_its_keys_come_from_or_none() {
     write(directory.path()).await;
     let queries = [
         // The join below hands out two columns `k`.
-        "SELECT count(*), sum(x.c) FROM small s JOIN
-            (SELECT a.k AS a, b.k AS b, b.v AS c FROM large a JOIN large b ON a.k = b.k + 1) x ON s.k = x.b",
-        "SELECT count(*), sum(x.c) FROM small s JOIN
-            (SELECT a.k AS a, b.k AS b, b.v AS c FROM large a JOIN large b ON a.k + 1 = b.k) x ON s.k = x.a",
+        "SELECT count(*), sum(a.k), sum(b.v) FROM small s JOIN (large a JOIN large b ON a.k = b.k + 1) ON s.k = b.k",
+        "SELECT count(*), sum(a.v), sum(b.k) FROM small s JOIN (large a JOIN large b ON a.k = b.k + 1) ON s.k = a.k",
         // The second half hands out its columns the other way round.
         "SELECT count(*), sum(u.v) FROM small s JOIN
             (SELECT k, v FROM large UNION ALL SELECT DISTINCT v, k FROM large) u ON s.k = u.k",
