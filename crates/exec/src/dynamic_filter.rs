@@ -36,7 +36,7 @@ use origins::{Origins, place_of};
 /// the join, and to disk where the join spills. Filters inside the Parquet reader (`pushdown_filters`) would drop them too,
 /// with each filter evaluated on all rows even where it drops none.
 ///
-/// A filter that DataFusion has pushed to where its keys do not come from ([`Origins`]) is taken out of the scan.
+/// A filter that DataFusion has pushed to where its keys do not come from is taken out of the scan.
 #[derive(Debug, Default)]
 pub struct DynamicFilters;
 
