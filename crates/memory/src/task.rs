@@ -134,6 +134,7 @@ impl TaskMemory {
 
     /// Ends the task for this reason, once whoever runs it hears of it.
     pub fn cancel(&self, reason: String) {
+        self.account.set_ending(true);
         self.cancelled.send_replace(Some(reason));
     }
 
@@ -155,6 +156,7 @@ impl TaskMemory {
 
     /// Lets a task that was cancelled begin anew.
     pub fn begin_anew(&self) {
+        self.account.set_ending(false);
         self.cancelled.send_replace(None);
     }
 
