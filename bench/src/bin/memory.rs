@@ -234,13 +234,15 @@ fn machine() -> String {
                 .ok()
         })
         .unwrap_or(0);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    // What follows the version names who built it.
+    let kernel = release.trim().split('-').next().unwrap_or_default();
     format!(
         "Measured on {cores} cores, {} of memory, Linux {}. Each run is a process of its own in a memory cgroup limited to \
          the line, without swap; \"resident\" is the highest sample of `RssAnon + RssShmem`, taken every 5 ms. For the \
          others the memory of Python and its libraries (20 to 80 MiB) is in it.",
         human(kib << 10),
-        kernel.trim()
+        kernel
     )
 }
 

@@ -149,12 +149,11 @@ fn side_by_side(outcomes: &[&Outcome]) -> String {
             .iter()
             .filter(|outcome| outcome.verdict == Kind::Right);
         let seconds: f64 = right.clone().map(|outcome| outcome.seconds).sum();
-        let _ = write!(
-            text,
-            " {} of {}, {seconds:.1} s |",
-            right.count(),
-            of_engine.len()
-        );
+        let (right, all) = (right.count(), of_engine.len());
+        let _ = match right {
+            0 => write!(text, " 0 of {all} |"),
+            _ => write!(text, " {right} of {all}, {seconds:.1} s |"),
+        };
     }
     text.push('\n');
     text
