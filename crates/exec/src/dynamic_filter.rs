@@ -25,7 +25,7 @@ use datafusion::physical_plan::metrics::{
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
-use futures::stream::try_unfold;
+use futures::stream::{Fuse, try_unfold};
 
 use origins::{Origins, place_of};
 
@@ -239,7 +239,7 @@ impl ExecutionPlan for DynamicFilterExec {
         let schema = scan.schema();
         let batch_size = context.session_config().batch_size();
         let filtering = Filtering {
-            scan,
+            scan: scan.fuse(),
             filters: self.filters.iter().map(Worth::new).collect(),
             kept: BatchCoalescer::new(Arc::clone(&schema), batch_size),
             whole: VecDeque::new(),
@@ -260,7 +260,8 @@ impl ExecutionPlan for DynamicFilterExec {
 
 /// A scan on its way through filters.
 struct Filtering {
-    scan: SendableRecordBatchStream,
+    /// Asked once more after its end, when what is left was handed on.
+    scan: Fuse<SendableRecordBatchStream>,
     filters: Vec<Worth>,
     /// Rows out of batches that were filtered, copied: they hold on to nothing that was dropped.
     kept: BatchCoalescer,
