@@ -260,8 +260,11 @@ impl Partitions {
                 let batches = &self.parts[partition].batches;
                 match super::table::Table::extra_bytes(&self.spec, batches) {
                     Some(extra) if extras[partition].try_grow(extra).is_ok() => break,
-                    Some(_) => self.spill_largest()?,
-                    None => self.send_to_disk(partition)?,
+                    Some(_) if self.spill_largest()? > 0 => {}
+                    // Nothing else is left to write: others hold the memory.
+                    _ => {
+                        self.send_to_disk(partition)?;
+                    }
                 };
                 let on_disk = self
                     .parts
