@@ -60,7 +60,7 @@ fn the_cases_of_fixed_seeds_hold() {
     let cases = SEEDS.len() as u64 * CASES;
     assert!(compared >= cases, "{compared} answers of {cases} cases");
     assert!(passed * 2 >= cases, "{passed} of {cases} cases passed");
-    assert!(coverage.has_spilled("SortExec"), "no sort spilled");
+    assert!(coverage.has_spilled("ExternalSortExec"), "no sort spilled");
 }
 
 #[test]

@@ -1,21 +1,12 @@
 //! `joins`: the hash join of this engine beside DataFusion's, in plans that are the same but for it.
 
-use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets};
-use datafusion::common::config::ConfigNonZeroUsize;
-use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
-use futures::StreamExt;
-use plimsoll_bench::progress::Progress;
-use plimsoll_bench::{paths, tpch};
+use plimsoll_bench::beside::{self, Comparison};
+use plimsoll_bench::paths;
 use plimsoll_exec::{DynamicFilters, HybridHashJoins};
 
 /// Compare the hash join that spills with DataFusion's, over the joins of TPC-H
@@ -25,196 +16,37 @@ use plimsoll_exec::{DynamicFilters, HybridHashJoins};
 #[derive(Parser)]
 #[command(name = "joins")]
 struct Options {
-    /// TPC-H's scale factor
-    #[arg(long, default_value = "10", value_name = "S")]
-    scale: tpch::Scale,
-    /// The memory pool in MiB
-    #[arg(long, default_value_t = 4096, value_name = "MIB")]
-    memory: usize,
-    /// Runs of each query with each join
-    #[arg(long, default_value_t = 11, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    runs: u32,
-    /// Threads [default: one a core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    beside: beside::Options,
     /// The queries, such as 5,9 [default: those that join]
     #[arg(long, value_delimiter = ',', value_name = "N,…", value_parser = clap::value_parser!(u8).range(1..=22))]
     queries: Vec<u8>,
 }
 
-/// One query's seconds, each pair from two runs one after the other.
-struct Measured {
-    query: u8,
-    stock: Vec<f64>,
-    hybrid: Vec<f64>,
-}
-
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(options: &Options) -> Result<()> {
     plimsoll_allocator::install();
-    tpch::ensure(&paths::data(options.scale), options.scale)?;
-    let threads = match options.threads {
-        Some(threads) => usize::from(threads),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
+    let options = Options::parse();
+    let comparison = queries(options.queries).map(|queries| Comparison {
+        operators: ["HashJoinExec", "HybridHashJoinExec"],
+        rules: |state| {
+            let mut rules = HybridHashJoins::new(200).add_to(state.physical_optimizers());
+            rules.push(Arc::new(DynamicFilters));
+            rules
+        },
+        queries,
+    });
+    beside::compare(&options.beside, comparison)
+}
+
+fn queries(mut numbers: Vec<u8>) -> Result<Vec<(String, String)>> {
+    if numbers.is_empty() {
+        // Queries 1 and 6 have no join.
+        numbers = (2..=22).filter(|&number| number != 6).collect();
+    }
+    let query = |number: u8| {
+        let sql = std::fs::read_to_string(paths::query(number))
+            .with_context(|| format!("cannot read query {number}"))?;
+        Ok((format!("q{number}"), sql))
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build()
-        .context("cannot start threads")?;
-    let measured = runtime.block_on(measure(options, threads))?;
-    println!("{}", drawn(&measured));
-    println!(
-        "TPC-H at scale {}, {threads} threads, {} MiB, {} runs of each. Geometric mean of the ratios: {:.3}",
-        options.scale,
-        options.memory,
-        options.runs,
-        geometric_mean(measured.iter().map(Measured::ratio)),
-    );
-    Ok(())
-}
-
-async fn measure(options: &Options, threads: usize) -> Result<Vec<Measured>> {
-    let stock = session(options, threads, false).await?;
-    let hybrid = session(options, threads, true).await?;
-    // Queries 1 and 6 have no join.
-    let queries = match options.queries.is_empty() {
-        true => (2..=22).filter(|&number| number != 6).collect(),
-        false => options.queries.clone(),
-    };
-    let progress = Progress::new(
-        queries.len() as u64 * u64::from(options.runs),
-        "{msg} {wide_bar} {pos} of {len} pairs of runs {elapsed}",
-    );
-    let mut all = Vec::new();
-    for query in queries {
-        progress.now(format!("q{query}"));
-        let sql = std::fs::read_to_string(paths::query(query))
-            .with_context(|| format!("cannot read query {query}"))?;
-        let mut measured = Measured {
-            query,
-            stock: Vec::new(),
-            hybrid: Vec::new(),
-        };
-        // Once for the page cache, and to see that both answer the same.
-        let (rows, same) = (
-            seconds(&stock, &sql).await?.1,
-            seconds(&hybrid, &sql).await?.1,
-        );
-        ensure!(
-            rows == same,
-            "q{query}: {rows} rows, and {same} with the join that spills"
-        );
-        for number in 0..options.runs {
-            // Which comes first changes: what the first leaves behind may help or hurt the second.
-            for hybrid_now in [number % 2 == 0, number % 2 != 0] {
-                match hybrid_now {
-                    true => measured.hybrid.push(seconds(&hybrid, &sql).await?.0),
-                    false => measured.stock.push(seconds(&stock, &sql).await?.0),
-                }
-            }
-            progress.add(1);
-        }
-        progress.say(&format!("q{query}: {:.2}", measured.ratio()));
-        all.push(measured);
-    }
-    Ok(all)
-}
-
-async fn session(options: &Options, threads: usize, hybrid: bool) -> Result<SessionContext> {
-    let mut config = SessionConfig::new().with_target_partitions(threads);
-    // As the engine sets them, for both.
-    config.options_mut().execution.max_spill_file_size_bytes = ConfigNonZeroUsize::try_new(1)?;
-    let consumers = NonZeroUsize::new(5).context("no consumers")?;
-    let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory << 20), consumers);
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(pool) as Arc<dyn MemoryPool>)
-        .build_arc()?;
-    let mut state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .with_default_features()
-        .build();
-    if hybrid {
-        let mut rules = HybridHashJoins::new(200).add_to(state.physical_optimizers());
-        rules.push(Arc::new(DynamicFilters));
-        state = SessionStateBuilder::new_from_existing(state)
-            .with_physical_optimizer_rules(rules)
-            .build();
-    }
-    let context = SessionContext::new_with_state(state);
-    let data = paths::data(options.scale);
-    for table in tpch::Table::ALL {
-        let directory = data.join(table.name());
-        let path = directory.to_string_lossy();
-        context
-            .register_parquet(table.name(), path.as_ref(), ParquetReadOptions::default())
-            .await?;
-    }
-    Ok(context)
-}
-
-/// The seconds of one run, planning and all, and its rows.
-async fn seconds(context: &SessionContext, sql: &str) -> Result<(f64, usize)> {
-    let began = Instant::now();
-    let mut stream = context.sql(sql).await?.execute_stream().await?;
-    let mut rows = 0;
-    while let Some(batch) = stream.next().await {
-        rows += batch?.num_rows();
-    }
-    Ok((began.elapsed().as_secs_f64(), rows))
-}
-
-impl Measured {
-    /// The median of the ratios of runs that came one after the other.
-    fn ratio(&self) -> f64 {
-        let pairs = self.hybrid.iter().zip(&self.stock);
-        median(pairs.map(|(hybrid, stock)| hybrid / stock))
-    }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        1 => values[middle],
-        _ => (values[middle - 1] + values[middle]) / 2.0,
-    }
-}
-
-fn geometric_mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = values.len() as f64;
-    (values.map(f64::ln).sum::<f64>() / count).exp()
-}
-
-fn drawn(measured: &[Measured]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
-        "query",
-        "HashJoinExec",
-        "HybridHashJoinExec",
-        "ratio",
-    ]);
-    for one in measured {
-        table.add_row([
-            format!("q{}", one.query),
-            format!("{:.3} s", median(one.stock.iter().copied())),
-            format!("{:.3} s", median(one.hybrid.iter().copied())),
-            format!("{:.3}", one.ratio()),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
+    numbers.into_iter().map(query).collect()
 }

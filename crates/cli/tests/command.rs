@@ -360,10 +360,10 @@ fn what_does_not_fit_spills_is_reported_and_leaves_nothing_behind() {
     let query = &report["queries"][0];
     assert_eq!(query["status"], "finished");
     assert!(
-        query["spilled_bytes"].as_u64().unwrap() > 10 << 20,
+        query["spilled_bytes"].as_u64().unwrap() > 5 << 20,
         "{query}"
     );
-    assert_eq!(query["spills"][0]["operator"], "SortExec");
+    assert_eq!(query["spills"][0]["operator"], "ExternalSortExec");
     let unified = report["layout"]["executor"]["unified"].as_u64().unwrap();
     let peak = query["peak_execution"].as_u64().unwrap();
     let overdraft = query["peak_overdraft"].as_u64().unwrap();
@@ -400,8 +400,8 @@ fn signalled_in_mid_spill(place: &Workplace, signal: libc::c_int) -> Output {
         .spawn()
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(120);
-    // The process has its own directory at once; files below the query's come with the first spill.
-    while place.spill_files() < 3 {
+    // The process has its own directory at once; a file in it comes with the first spill.
+    while place.spill_files() < 2 {
         assert!(Instant::now() < deadline, "nothing was spilled");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -14,7 +14,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion_spark::SessionStateBuilderSpark;
 use plimsoll_conf::Settings;
 use plimsoll_conf::settings::Codec;
-use plimsoll_exec::{DynamicFilters, OneProbeForSpillingNestedLoops};
+use plimsoll_exec::{DynamicFilters, OneProbeForSpillingNestedLoops, WindowsWithoutViews};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -31,6 +31,8 @@ pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionS
         .with_physical_optimizer_rule(Arc::new(OneProbeForSpillingNestedLoops))
         .with_physical_optimizer_rule(Arc::new(DynamicFilters))
         .with_physical_optimizer_rule(Arc::new(SteadyScans));
+    let analyzer = builder.analyzer().get_or_insert_default();
+    analyzer.rules.insert(0, Arc::new(WindowsWithoutViews));
     // First, because the first planner that plans an expression ends the search.
     builder.expr_planners().get_or_insert_with(Vec::new).splice(
         0..0,

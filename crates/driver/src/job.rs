@@ -14,7 +14,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
-use plimsoll_exec::{HybridHashJoins, SortInPlaceOfTopK};
+use plimsoll_exec::{ExternalSorts, HybridHashJoins};
 use plimsoll_memory::{Admitted, TaskMemory, UserCode};
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
@@ -213,15 +213,12 @@ impl Job {
         }
         let rules =
             HybridHashJoins::new(self.join_partitions).add_to(self.state.physical_optimizers());
-        let builder = SessionStateBuilder::new_from_existing(self.state.clone())
+        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
             .with_config(config)
             .with_runtime_env(runtime)
-            .with_physical_optimizer_rules(rules);
-        Ok(match plan {
-            Plan::Fast => builder,
-            _ => builder.with_physical_optimizer_rule(Arc::new(SortInPlaceOfTopK)),
-        }
-        .build())
+            .with_physical_optimizer_rules(rules)
+            .with_physical_optimizer_rule(Arc::new(ExternalSorts::new(plan != Plan::Fast)))
+            .build())
     }
 }
 

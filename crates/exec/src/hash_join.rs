@@ -33,7 +33,6 @@
 mod bounds;
 mod build_side;
 mod collect;
-mod compact;
 mod deferred;
 mod exec;
 mod flags;
@@ -50,7 +49,6 @@ mod probe_spill;
 mod probing;
 mod resources;
 mod rule;
-mod run;
 mod running;
 mod scatter;
 mod spec;

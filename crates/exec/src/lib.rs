@@ -2,12 +2,18 @@
 //! where stock ones fail, and the rules that replace or fence in stock operators which err, or answer
 //! wrongly, when they are refused memory.
 
+mod batches;
 mod dynamic_filter;
-mod frugal;
 mod hash_join;
 mod nested_loop;
+mod references;
+mod reserve;
+mod sort;
+mod spill;
+mod window_views;
 
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
-pub use frugal::SortInPlaceOfTopK;
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::OneProbeForSpillingNestedLoops;
+pub use sort::{ExternalSortExec, ExternalSorts};
+pub use window_views::WindowsWithoutViews;

@@ -48,6 +48,8 @@ static WATCHER: OnceLock<Thread> = OnceLock::new();
 #[derive(Debug, Default)]
 pub(crate) struct TaskAccount {
     live: AtomicI64,
+    /// As `live`, of large allocations that are on disk.
+    overflow: AtomicI64,
     is_ending: AtomicBool,
 }
 
@@ -56,6 +58,11 @@ impl TaskAccount {
     /// freed too small.
     pub(crate) fn live(&self) -> u64 {
         self.live.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// As [`live`](Self::live), of large allocations that are on disk.
+    pub(crate) fn overflow(&self) -> u64 {
+        self.overflow.load(Ordering::Relaxed).max(0) as u64
     }
 
     /// Says whether the task is to end.
@@ -71,6 +78,13 @@ struct Local {
     task: Cell<*const TaskAccount>,
     /// Whether the gate is open for this thread at any time.
     is_exempt: Cell<bool>,
+}
+
+impl Local {
+    fn task(&self) -> Option<&TaskAccount> {
+        // SAFETY: null, or set by `Entered`, which borrows the account until it has taken it out again.
+        unsafe { self.task.get().as_ref() }
+    }
 }
 
 thread_local! {
@@ -160,16 +174,20 @@ pub(crate) fn book(bytes: i64) {
     });
 }
 
+/// Books `bytes` that were allocated on disk, or freed there if below 0.
+pub(crate) fn book_overflow(bytes: i64) {
+    LOCAL.with(|local| {
+        if let Some(task) = local.task() {
+            task.overflow.fetch_add(bytes, Ordering::Relaxed);
+        }
+    });
+}
+
 #[cold]
 fn tell(local: &Local) {
     let bytes = local.untold.replace(0);
     let live = LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
-    let task = local.task.get();
-    let task = match task.is_null() {
-        true => None,
-        // SAFETY: set by `Entered` alone, which borrows the account until it has taken it out again.
-        false => Some(unsafe { &*task }),
-    };
+    let task = local.task();
     if let Some(task) = task {
         task.live.fetch_add(bytes, Ordering::Relaxed);
     }

@@ -67,6 +67,7 @@ impl<A: GlobalAlloc> CountingAllocator<A> {
             && is_too_much(layout.size())
             && let Some(mapped) = overflow::allocate(layout)
         {
+            account::book_overflow(layout.size() as i64);
             return mapped;
         }
         let memory = from_inner(&self.inner, layout);
@@ -94,6 +95,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         if layout.size() >= overflow::LEAST && overflow::holds(memory) {
             overflow::free(memory, layout.size());
+            account::book_overflow(-(layout.size() as i64));
             return;
         }
         // SAFETY: the caller's, and it came from `inner`.

@@ -267,7 +267,13 @@ fn margin(line: u64) -> u64 {
 /// Room for the pages of allocations that are on disk: a container's limit counts them too, and the kernel ends the process
 /// if it cannot write them out fast enough to make room for the next.
 fn room_for_overflow(line: u64, overflow: u64) -> u64 {
-    overflow.min((line / 16).clamp(6 * MIB, 64 * MIB))
+    overflow.min((line / 8).clamp(12 * MIB, 128 * MIB))
+}
+
+/// The most that large allocations may take on disk: beyond it the process would do little but wait for their
+/// pages, and the kernel may not get them out in time.
+fn most_overflow(line: u64) -> u64 {
+    line.saturating_mul(4)
 }
 
 /// What may be allocated at once without being announced.
@@ -327,6 +333,9 @@ impl Watcher for Loop {
             .saturating_sub(burst(line));
         self.allow(allowance, in_use);
         self.hold_back(allocated.saturating_add(burst(line) / 4) > gate);
+        if sample.overflow > most_overflow(line) {
+            self.end_most_on_disk(line);
+        }
         self.end_a_query_if_stuck();
     }
 }
@@ -416,9 +425,31 @@ impl Loop {
             .filter(|task| !task.is_cancelled())
             .max_by_key(|task| task.allocated());
         if let Some(task) = largest {
-            count(&self.shared.counts.cancelled, 1);
-            task.cancel(self.reason(task));
+            self.end(task, self.reason(task));
         }
+    }
+
+    /// Ends the query that has most on disk, unless one was told to end and has not yet.
+    fn end_most_on_disk(&self, line: u64) {
+        let tasks = self.shared.memory.tasks();
+        if tasks.iter().any(|task| task.is_cancelled()) {
+            return;
+        }
+        if let Some(task) = tasks.iter().max_by_key(|task| task.on_disk()) {
+            let size = |bytes: u64| datafusion_common::human_readable_size(bytes as usize);
+            let (on_disk, line) = (size(task.on_disk()), size(line));
+            self.end(
+                task,
+                format!(
+                    "the query holds {on_disk} in single pieces too large for the line of {line}: they were put on disk, but they are more than can be worked with there, and it was ended"
+                ),
+            );
+        }
+    }
+
+    fn end(&self, task: &TaskMemory, reason: String) {
+        count(&self.shared.counts.cancelled, 1);
+        task.cancel(reason);
     }
 
     fn reason(&self, task: &TaskMemory) -> String {
@@ -451,7 +482,7 @@ mod tests {
         assert_eq!(margin(240 * MIB), 10 * MIB);
         assert_eq!(margin(64 << 30), 64 * MIB);
         assert_eq!(burst(256 * MIB), 16 * MIB);
-        assert_eq!(room_for_overflow(256 * MIB, 1 << 40), 16 * MIB);
+        assert_eq!(room_for_overflow(256 * MIB, 1 << 40), 32 * MIB);
         assert_eq!(room_for_overflow(256 * MIB, 0), 0);
     }
 

@@ -132,6 +132,11 @@ impl TaskMemory {
         self.account.live()
     }
 
+    /// Bytes of large allocations of the task that are on disk, since they did not fit under the line.
+    pub fn on_disk(&self) -> u64 {
+        self.account.overflow()
+    }
+
     /// Ends the task for this reason, once whoever runs it hears of it.
     pub fn cancel(&self, reason: String) {
         self.account.set_ending(true);

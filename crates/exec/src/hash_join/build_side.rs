@@ -7,14 +7,14 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::collect::Reclaimer;
-use super::compact::select;
 use super::flags::Flags;
 use super::node::Node;
 use super::partitions::Partitions;
 use super::resources::Resources;
-use super::run::{Run, RunFile};
 use super::spec::Spec;
 use super::table::Table;
+use crate::batches::select;
+use crate::spill::{Run, RunFile};
 
 /// Tables smaller than this, in bytes, are not worth taking back.
 const LEAST_WORTH_SPILLING: usize = 16 << 10;
@@ -311,13 +311,13 @@ impl BuildSide {
     }
 
     fn one_to_disk(&self, table: &Table, remaining: usize) -> Result<Part> {
-        let file = RunFile::create(&self.resources, &self.spec.build_schema)?;
+        let file = RunFile::create(&self.resources.disk, &self.spec.build_schema)?;
         let mut run = Run::default();
         for (start, rows) in pieces(table.rows(), self.resources.batch_size) {
             let indices: Vec<_> = (start..start + rows).map(|row| (0, row)).collect();
             let batch = std::slice::from_ref(&table.batch);
             let piece = select(&self.spec.build_schema, batch, &indices)?;
-            file.append(&mut run, &piece, super::compact::bytes_of(&piece))?;
+            file.append(&mut run, &piece, crate::batches::bytes_of(&piece))?;
         }
         self.resources.metrics.spilled_partitions.add(1);
         let flags = table.flags();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use datafusion::common::{JoinSide, Result};
 
-use super::compact::bytes_of;
 use super::flags::Flags;
 use super::gather::rows_of;
 use super::index::Index;
@@ -13,10 +12,12 @@ use super::keys::Keys;
 use super::node::{Node, Opened};
 use super::probe_spill::ProbeSpill;
 use super::probing::Probing;
-use super::resources::{Resources, take_at_least};
-use super::run::{Run, RunReader};
+use super::resources::Resources;
 use super::stream::Prober;
 use super::table::{FlagsOf, Table};
+use crate::batches::bytes_of;
+use crate::reserve::take_at_least;
+use crate::spill::{Run, RunReader};
 
 /// A partition of the build side and this thread's probe rows for it.
 type Pair = (Arc<Node>, Run);

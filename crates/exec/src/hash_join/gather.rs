@@ -9,9 +9,9 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{JoinSide, Result, internal_err};
 use datafusion::physical_plan::joins::utils::ColumnIndex;
 
-use super::compact::with_rows;
 use super::spec::{Report, Spec};
 use super::table::Table;
+use crate::batches::with_rows;
 
 /// Pairs of build and probe rows that match.
 #[derive(Default)]

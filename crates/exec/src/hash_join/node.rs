@@ -7,10 +7,11 @@ use parking_lot::Mutex;
 use super::flags::Flags;
 use super::index::Index;
 use super::partitions::Partitions;
-use super::resources::{Resources, take_at_least};
-use super::run::Run;
+use super::resources::Resources;
 use super::spec::Spec;
 use super::table::{FlagsOf, Table};
+use crate::reserve::take_at_least;
+use crate::spill::Run;
 
 /// How often rows are cut into partitions again before they are taken to be beyond it.
 const MOST_DEPTH: usize = 6;
@@ -125,7 +126,7 @@ impl Node {
         while let Some(batch) = reader.next().await? {
             batches.push(batch);
         }
-        let held: usize = batches.iter().map(super::compact::bytes_of).sum();
+        let held: usize = batches.iter().map(crate::batches::bytes_of).sum();
         let Some(extra) = Table::extra_bytes(spec, &batches) else {
             return Ok(None);
         };

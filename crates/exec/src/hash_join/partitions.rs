@@ -4,13 +4,14 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::compact::bytes_of;
 use super::flags::Flags;
 use super::keys::Keys;
-use super::resources::{Resources, take_at_least};
-use super::run::{Run, RunFile};
+use super::resources::Resources;
 use super::scatter::{Piece, Scatter};
 use super::spec::Spec;
+use crate::batches::bytes_of;
+use crate::reserve::take_at_least;
+use crate::spill::{Run, RunFile};
 
 /// A build side cut into partitions by hash, some in memory and some on disk.
 ///
@@ -223,7 +224,7 @@ impl Partitions {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
-        let file = RunFile::create(&self.resources, &self.spec.build_schema)?;
+        let file = RunFile::create(&self.resources.disk, &self.spec.build_schema)?;
         Ok(Arc::clone(self.file.insert(file)))
     }
 

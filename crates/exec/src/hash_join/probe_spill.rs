@@ -4,12 +4,13 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::compact::bytes_of;
 use super::keys::Keys;
-use super::resources::{Resources, take_at_least};
-use super::run::{Run, RunFile};
+use super::resources::Resources;
 use super::scatter::Scatter;
 use super::spec::Spec;
+use crate::batches::bytes_of;
+use crate::reserve::take_at_least;
+use crate::spill::{Run, RunFile};
 
 /// The least that is staged, in bytes.
 const LEAST_STAGE: usize = 64 << 10;
@@ -82,7 +83,7 @@ impl ProbeSpill {
         let file = match &self.file {
             Some(file) => Arc::clone(file),
             None => {
-                let file = RunFile::create(&self.resources, &self.spec.probe_schema)?;
+                let file = RunFile::create(&self.resources.disk, &self.spec.probe_schema)?;
                 Arc::clone(self.file.insert(file))
             }
         };

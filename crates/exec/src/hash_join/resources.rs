@@ -1,20 +1,18 @@
 use std::sync::Arc;
 
-use datafusion::common::config::SpillCompression;
 use datafusion::execution::TaskContext;
-use datafusion::execution::disk_manager::DiskManager;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use plimsoll_memory::TaskMemory;
 
 use super::metrics::JoinMetrics;
+use crate::spill::Disk;
 
 /// What one build side and those who probe it may use.
 pub(crate) struct Resources {
     /// Takes nothing itself; what is reserved elsewhere is of its consumer.
     memory: MemoryReservation,
     pub(crate) task: Option<Arc<TaskMemory>>,
-    pub(crate) disk: Arc<DiskManager>,
-    pub(crate) compression: SpillCompression,
+    pub(crate) disk: Arc<Disk>,
     /// How many partitions a build side is cut into when it does not fit, if memory can buffer as many.
     pub(crate) partitions: usize,
     pub(crate) batch_size: usize,
@@ -34,15 +32,13 @@ impl Resources {
         partitions: usize,
         metrics: JoinMetrics,
     ) -> Arc<Self> {
-        let options = context.session_config().options();
         let pool = context.memory_pool();
         Arc::new(Self {
             memory: MemoryConsumer::new(name)
                 .with_can_spill(true)
                 .register(pool),
             task: TaskMemory::of(pool),
-            disk: Arc::clone(&context.runtime_env().disk_manager),
-            compression: options.execution.spill_compression,
+            disk: Disk::new(context, metrics.spill.clone(), "a hash join"),
             partitions,
             batch_size: context.session_config().batch_size(),
             metrics,
@@ -63,13 +59,5 @@ impl Resources {
     /// How many partitions rows are cut into when `stage` bytes of them are there at a time.
     pub(crate) fn partitions_for(&self, stage: usize) -> usize {
         self.partitions.min((stage / PIECE).max(4)).max(2)
-    }
-}
-
-/// Reserves `bytes`, or takes them without being asked: for the least that an operator works with (a
-/// batch, or the flags of rows that are on disk), which it cannot do without.
-pub(crate) fn take_at_least(reservation: &MemoryReservation, bytes: usize) {
-    if reservation.try_grow(bytes).is_err() {
-        reservation.grow(bytes);
     }
 }

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::PhysicalExpr;
@@ -22,6 +21,7 @@ use super::members::SharedMembers;
 use super::probe_filter::ProbeFilter;
 use super::resources::Resources;
 use super::spec::Spec;
+use crate::references::refers_to;
 
 /// A build side that is being built, for all who wait for it.
 pub(crate) type SharedBuild =
@@ -141,27 +141,4 @@ impl HybridHashJoinExec {
         }
         Ok((build, filter))
     }
-}
-
-/// Whether an expression of the plan contains the one with this id.
-fn refers_to(plan: &Arc<dyn ExecutionPlan>, id: u64) -> Result<bool> {
-    let mut found = false;
-    plan.apply(|node| {
-        node.apply_expressions(&mut |root| {
-            root.apply(|expression| {
-                found |= expression.expression_id() == Some(id);
-                Ok(if found {
-                    TreeNodeRecursion::Stop
-                } else {
-                    TreeNodeRecursion::Continue
-                })
-            })
-        })?;
-        Ok(if found {
-            TreeNodeRecursion::Stop
-        } else {
-            TreeNodeRecursion::Continue
-        })
-    })?;
-    Ok(found)
 }

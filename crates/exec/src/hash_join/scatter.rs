@@ -3,8 +3,8 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 use datafusion::common::utils::memory::RecordBatchMemoryCounter;
 
-use super::compact::select;
 use super::keys::{Keys, partition_of};
+use crate::batches::select;
 
 /// The partition of a row that goes to none.
 pub(crate) const NOWHERE: u32 = u32::MAX;

@@ -14,10 +14,10 @@ use super::output::Output;
 use super::probe_spill::ProbeSpill;
 use super::probing::{Probing, Rows};
 use super::resources::Resources;
-use super::run::Run;
 use super::scatter::NOWHERE;
 use super::spec::Spec;
 use super::table::Table;
+use crate::spill::Run;
 
 /// One thread's part of a join: it probes the build side with the rows of one partition of the probe side.
 pub(crate) struct Prober {

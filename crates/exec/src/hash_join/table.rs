@@ -5,11 +5,11 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::compact::{bytes_of, concat_by_column, largest_column, overflows_offsets};
 use super::flags::Flags;
 use super::index::Index;
 use super::keys::Keys;
 use super::spec::Spec;
+use crate::batches::{bytes_of, concat_by_column, largest_column, overflows_offsets};
 
 /// Build rows that can be probed: one batch, an index on its keys, and for joins that need it a flag for
 /// each row.

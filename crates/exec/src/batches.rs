@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_select::dictionary::garbage_collect_any_dictionary;
 use datafusion::arrow::array::UInt32Array;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, make_array};
 use datafusion::arrow::compute::{concat, interleave, take};
@@ -13,6 +14,44 @@ use datafusion::common::utils::memory::get_record_batch_memory_size;
 /// Bytes that a batch holds in memory, each buffer once.
 pub(crate) fn bytes_of(batch: &RecordBatch) -> usize {
     get_record_batch_memory_size(batch)
+}
+
+/// Bytes that the rows of a batch take, whatever else their buffers hold.
+pub(crate) fn content_bytes(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(content_bytes_of).sum()
+}
+
+fn content_bytes_of(array: &ArrayRef) -> usize {
+    let views = match array.data_type() {
+        DataType::Utf8View => array.as_string_view().views(),
+        DataType::BinaryView => array.as_binary_view().views(),
+        _ => return copied_bytes(array),
+    };
+    // The low half of a view is the length of its value, which is in it if it is short.
+    let lengths = views.iter().map(|view| *view as u32 as usize);
+    let pointed_to: usize = lengths.filter(|length| *length > 12).sum();
+    copied_bytes(array) + pointed_to
+}
+
+/// The batch without values that its rows do not have, where these are most of it: those of a large
+/// dictionary, or what views of few rows share with the rows that are gone.
+pub(crate) fn tidy(batch: RecordBatch) -> Result<RecordBatch> {
+    let rows = batch.num_rows();
+    let tidied = |array: &ArrayRef| match array.data_type() {
+        DataType::Dictionary(..) if array.as_any_dictionary().values().len() > 2 * rows => {
+            Ok(garbage_collect_any_dictionary(array.as_any_dictionary())?)
+        }
+        DataType::Utf8View | DataType::BinaryView => {
+            let content = array.get_buffer_memory_size();
+            match content > 2 * content_bytes_of(array) {
+                true => compact(array),
+                false => Ok(Arc::clone(array)),
+            }
+        }
+        _ => Ok(Arc::clone(array)),
+    };
+    let columns = batch.columns().iter().map(tidied).collect::<Result<_>>()?;
+    with_rows(batch.schema_ref(), columns, rows)
 }
 
 /// The rows of `batches` at `indices` (batch, row), in buffers of their own.
@@ -152,6 +191,9 @@ fn compact(array: &ArrayRef) -> Result<ArrayRef> {
         }
         DataType::BinaryView if !array.as_binary_view().data_buffers().is_empty() => {
             Arc::new(array.as_binary_view().gc())
+        }
+        DataType::Dictionary(..) if array.as_any_dictionary().values().len() > array.len() => {
+            garbage_collect_any_dictionary(array.as_any_dictionary())?
         }
         data_type if has_views(data_type) => {
             let data = array.to_data();

@@ -1,9 +1,10 @@
 //! Rows on disk.
 //!
-//! A join that spills has many partitions, and a file for each would soon be more files than a process may
-//! have open. So all partitions that one thread writes together share a [`RunFile`], to which their
-//! rows are appended in turn; a [`Run`] is the list of places where those of one partition lie. Each place
-//! holds one batch as an Arrow IPC stream, compressed as the session says, and can be read by itself.
+//! An operator that spills has many pieces (the partitions of a join, the sorted runs of a sort), and a file
+//! for each would soon be more files than a process may have open. So all pieces that one thread writes
+//! together share a [`RunFile`], to which their rows are appended in turn; a [`Run`] is the list of places
+//! where those of one piece lie. Each place holds one batch as an Arrow IPC stream, compressed as the
+//! session says, and can be read by itself.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,16 +20,45 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::config::SpillCompression;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use datafusion::execution::TaskContext;
+use datafusion::execution::disk_manager::DiskManager;
+use datafusion::physical_plan::metrics::SpillMetrics;
 use datafusion_execution::{SpillFile, SpillWriter};
 use parking_lot::Mutex;
 
-use super::resources::Resources;
+/// Where one operator's rows go that memory does not hold.
+pub(crate) struct Disk {
+    manager: Arc<DiskManager>,
+    compression: SpillCompression,
+    metrics: SpillMetrics,
+    /// The operator in words, such as "a hash join".
+    operator: &'static str,
+}
 
-/// A temporary file that holds the rows of many partitions. It is removed when nobody refers to it.
+impl Disk {
+    pub(crate) fn new(
+        context: &TaskContext,
+        metrics: SpillMetrics,
+        operator: &'static str,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            manager: Arc::clone(&context.runtime_env().disk_manager),
+            compression: context
+                .session_config()
+                .options()
+                .execution
+                .spill_compression,
+            metrics,
+            operator,
+        })
+    }
+}
+
+/// A temporary file that holds the rows of many runs. It is removed when nobody refers to it.
 pub(crate) struct RunFile {
     file: Arc<dyn SpillFile>,
     schema: SchemaRef,
-    resources: Arc<Resources>,
+    disk: Arc<Disk>,
     writer: Mutex<(Box<dyn SpillWriter>, u64)>,
 }
 
@@ -40,7 +70,7 @@ struct Place {
     rows: usize,
 }
 
-/// The rows of one partition in a file, in the order in which they were written.
+/// The rows of one piece in a file, in the order in which they were written.
 #[derive(Clone, Default)]
 pub(crate) struct Run {
     file: Option<Arc<RunFile>>,
@@ -48,19 +78,23 @@ pub(crate) struct Run {
     pub(crate) rows: usize,
     /// Bytes that the rows take in memory.
     pub(crate) bytes: usize,
+    /// Bytes that the largest of its batches takes in memory.
+    pub(crate) largest: usize,
 }
 
 impl RunFile {
     /// # Errors
     /// If no temporary file can be made.
-    pub(crate) fn create(resources: &Arc<Resources>, schema: &SchemaRef) -> Result<Arc<Self>> {
-        let file = resources.disk.create_tmp_file("a hash join spills")?;
+    pub(crate) fn create(disk: &Arc<Disk>, schema: &SchemaRef) -> Result<Arc<Self>> {
+        let file = disk
+            .manager
+            .create_tmp_file(&format!("{} spills", disk.operator))?;
         let writer = file.open_writer()?;
-        resources.metrics.spill.spill_file_count.add(1);
+        disk.metrics.spill_file_count.add(1);
         Ok(Arc::new(Self {
             file,
             schema: Arc::clone(schema),
-            resources: Arc::clone(resources),
+            disk: Arc::clone(disk),
             writer: Mutex::new((writer, 0)),
         }))
     }
@@ -78,7 +112,7 @@ impl RunFile {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let encoded = encode(batch, self.resources.compression)?;
+        let encoded = encode(batch, self.disk.compression)?;
         let mut writer = self.writer.lock();
         let (file, offset) = &mut *writer;
         file.write_all(&encoded)
@@ -92,7 +126,8 @@ impl RunFile {
         run.file.get_or_insert_with(|| Arc::clone(self));
         run.rows += batch.num_rows();
         run.bytes += bytes;
-        let metrics = &self.resources.metrics.spill;
+        run.largest = run.largest.max(bytes);
+        let metrics = &self.disk.metrics;
         metrics.spilled_bytes.add(encoded.len());
         metrics.spilled_rows.add(batch.num_rows());
         Ok(())
@@ -107,15 +142,17 @@ impl RunFile {
             .path()
             .map_or_else(String::new, |path| format!(" {}", path.display()));
         error.context(format!(
-            "The spill file{path} of a hash join cannot be {what}. \
-             Spill files go to spark.local.dir, which must have room and be left alone while a query runs"
+            "The spill file{path} of {} cannot be {what}. \
+             Spill files go to spark.local.dir, which must have room and be left alone while a query runs",
+            self.disk.operator
         ))
     }
 
     fn open(&self) -> Result<File> {
         let Some(path) = self.path() else {
             return Err(exec_datafusion_err!(
-                "a hash join spills to files of this machine only, and the disk manager has another store"
+                "{} spills to files of this machine only, and the disk manager has another store",
+                self.disk.operator
             ));
         };
         File::open(path).map_err(|error| self.failed("read", error.into()))
@@ -133,7 +170,7 @@ impl RunFile {
             Ok(Some(batch)) if batch.num_rows() == place.rows => {
                 // The stream's schema has lost the metadata of the plan's.
                 let (_, columns, rows) = batch.into_parts();
-                super::compact::with_rows(&self.schema, columns, rows)
+                crate::batches::with_rows(&self.schema, columns, rows)
             }
             Ok(_) => Err(self.failed("read", exec_datafusion_err!("rows are missing in it"))),
             Err(error) => Err(self.failed("read", error.into())),
@@ -185,8 +222,17 @@ impl Run {
             run: self.clone(),
             next: 0,
             batch_size,
+            at_once: READ_AT_ONCE,
             open: None,
             ready: VecDeque::new(),
+        }
+    }
+
+    /// Reads the batches one by one, as they were written: never more than one is held.
+    pub(crate) fn one_by_one(&self) -> RunReader {
+        RunReader {
+            at_once: 1,
+            ..self.reader(0)
         }
     }
 
@@ -206,6 +252,8 @@ pub(crate) struct RunReader {
     run: Run,
     next: usize,
     batch_size: usize,
+    /// Bytes in a file that are read at a time, more only where one batch has more.
+    at_once: usize,
     open: Option<File>,
     ready: VecDeque<RecordBatch>,
 }
@@ -236,7 +284,7 @@ impl RunReader {
                 .join()
                 .await
                 .map_err(|error| {
-                    exec_datafusion_err!("reading a hash join's spill file was stopped: {error}")
+                    exec_datafusion_err!("reading a spill file was stopped: {error}")
                 })??
         };
         self.open = Some(open);
@@ -249,7 +297,7 @@ impl RunReader {
         let mut groups: Vec<Vec<Place>> = Vec::new();
         let (mut rows, mut bytes) = (0, 0);
         for place in &self.run.places[self.next..] {
-            if bytes > 0 && bytes + place.length > READ_AT_ONCE {
+            if bytes > 0 && bytes + place.length > self.at_once {
                 break;
             }
             match groups.last_mut() {
