@@ -145,7 +145,7 @@ fn told(by: &str, rows: &RecordBatch, with_number: bool) -> String {
         .iter()
         .map(|by| {
             rows.schema()
-                .index_of(&by.expr.to_string().split('@').next().unwrap())
+                .index_of(by.expr.to_string().split('@').next().unwrap())
                 .unwrap()
         })
         .collect();

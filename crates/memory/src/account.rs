@@ -139,13 +139,20 @@ pub(crate) fn set_resident_most(bytes: u64) {
     RESIDENT_MOST.store(bytes, Ordering::Relaxed);
 }
 
-/// Whether `bytes` more cannot become resident. A large allocation asks the kernel, which takes no longer than touching a few of its
+/// Whether `bytes` more cannot become resident, or are so many that they would leave the rest too little: a quarter
+/// or more must leave a quarter. What comes after them may have to go to disk, and pages of it have to be in memory to be
+/// worked with. A large allocation asks the kernel, which takes no longer than touching a few of its
 /// pages: pages that the allocator keeps of what was freed since the last look are on nobody's books.
 pub(crate) fn is_past_line(bytes: usize) -> bool {
     let most = RESIDENT_MOST.load(Ordering::Relaxed);
     if most == u64::MAX || LOCAL.with(|local| local.is_exempt.get()) {
         return false;
     }
+    let most = if bytes as u64 >= most / 4 {
+        most - most / 4
+    } else {
+        most
+    };
     let is_past =
         || resident::anonymous().is_some_and(|now| now.saturating_add(bytes as u64) > most);
     if !is_past() {
