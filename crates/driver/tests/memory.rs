@@ -101,7 +101,7 @@ async fn memory_and_spill_files_are_back_after_the_last_row_and_after_a_cancel()
     assert_eq!(rows(&session, &counted).await.unwrap(), 1);
     let finished = session.history().records().next_back().unwrap().clone();
     assert_eq!(finished.status, Status::Finished);
-    assert!(finished.spilled_bytes > 10 << 20, "{finished:?}");
+    assert!(finished.spilled_bytes > 5 << 20, "{finished:?}");
     assert!(!finished.refusals.is_empty() && !finished.holders_at_peak.is_empty());
     wait_until_free(&session).await;
 
@@ -151,7 +151,8 @@ async fn sorts_on_several_threads_leave_each_others_merges_enough() {
         }
         assert_eq!(count, 500_000);
         let history = session.history();
-        assert!(history.records().next_back().unwrap().spilled_bytes > 10 << 20);
+        let record = history.records().next_back().unwrap();
+        assert!(record.spilled_bytes > 1 << 20, "{record:?}");
     }
 }
 
