@@ -32,7 +32,9 @@ pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionS
         .with_physical_optimizer_rule(Arc::new(DynamicFilters))
         .with_physical_optimizer_rule(Arc::new(SteadyScans));
     let analyzer = builder.analyzer().get_or_insert_default();
-    analyzer.rules.insert(0, Arc::new(WindowsWithoutViews));
+    // Behind the rule that takes grouping sets apart, which are columns of their own until then, and before types
+    // are coerced.
+    analyzer.rules.insert(1, Arc::new(WindowsWithoutViews));
     // First, because the first planner that plans an expression ends the search.
     builder.expr_planners().get_or_insert_with(Vec::new).splice(
         0..0,

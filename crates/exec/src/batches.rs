@@ -33,8 +33,12 @@ fn content_bytes_of(array: &ArrayRef) -> usize {
     copied_bytes(array) + pointed_to
 }
 
+/// Bytes that a column may hold beyond what its rows take, whatever they take.
+const SLACK: usize = 64 << 10;
+
 /// The batch without values that its rows do not have, where these are most of it: those of a large
-/// dictionary, or what views of few rows share with the rows that are gone.
+/// dictionary, what views of few rows share with the rows that are gone, or the rest of an array of which the batch
+/// has a slice.
 pub(crate) fn tidy(batch: RecordBatch) -> Result<RecordBatch> {
     let rows = batch.num_rows();
     let tidied = |array: &ArrayRef| match array.data_type() {
@@ -47,6 +51,11 @@ pub(crate) fn tidy(batch: RecordBatch) -> Result<RecordBatch> {
                 true => compact(array),
                 false => Ok(Arc::clone(array)),
             }
+        }
+        // A slice of something larger.
+        _ if array.get_buffer_memory_size() > 2 * copied_bytes(array) + SLACK => {
+            let rows = UInt32Array::from_iter_values(0..array.len() as u32);
+            Ok(take(array, &rows, None)?)
         }
         _ => Ok(Arc::clone(array)),
     };
@@ -205,6 +214,11 @@ fn compact(array: &ArrayRef) -> Result<ArrayRef> {
         }
         _ => Arc::clone(array),
     })
+}
+
+/// Whether arrays of this type refer to values that a slice of them has in full.
+pub(crate) fn shares_values(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Dictionary(..)) || data_type.is_nested() || has_views(data_type)
 }
 
 fn has_views(data_type: &DataType) -> bool {

@@ -14,14 +14,15 @@ use datafusion::optimizer::AnalyzerRule;
 /// pointed to: a running total over a sorted table holds all texts of the table in the end, reserved
 /// nowhere. Arrays with offsets are copied when they are concatenated, and what was dropped is gone.
 ///
-/// To come before types are coerced: the functions' types are those of the columns that they then have.
+/// To come before types are coerced, as the functions' types are those of the columns that they then have, and after
+/// grouping sets are resolved. Correlated subqueries stay as they are.
 #[derive(Debug, Default)]
 pub struct WindowsWithoutViews;
 
 impl AnalyzerRule for WindowsWithoutViews {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|plan| match plan {
-            LogicalPlan::Window(window) if has_views(&window.input) => {
+            LogicalPlan::Window(window) if has_views(&window.input) && stands_alone(&window) => {
                 without_views(window).map(Transformed::yes)
             }
             plan => Ok(Transformed::no(plan)),
@@ -32,6 +33,12 @@ impl AnalyzerRule for WindowsWithoutViews {
     fn name(&self) -> &str {
         "windows_without_views"
     }
+}
+
+/// Whether the plan refers to no column of a query around it: DataFusion pulls these up through projections that
+/// have them as they are.
+fn stands_alone(window: &Window) -> bool {
+    window.input.all_out_ref_exprs().is_empty()
 }
 
 fn has_views(plan: &LogicalPlan) -> bool {
@@ -50,6 +57,8 @@ fn owning(data_type: &DataType) -> Option<DataType> {
 }
 
 fn without_views(window: Window) -> Result<LogicalPlan> {
+    // Rules before this one may have changed what it reads, and left its schema.
+    let window = Window::try_new(window.window_expr, window.input)?;
     let columns = window
         .input
         .schema()

@@ -473,3 +473,38 @@ async fn no_rows_and_no_columns_but_the_key_are_sorted() {
     let plan = Arc::new(ExternalSortExec::new(&sort("text", None, Vec::new())));
     assert!(collect(plan, context(runtime)).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn narrow_rows_with_a_large_limit_spill_too() {
+    let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+    let batch = |number: i64| {
+        let values = (0..500).map(|row| (row * 7919 + number * 104_729) % 1_000_003);
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
+        RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap()
+    };
+    let batches: Vec<_> = (0..100).map(batch).collect();
+    for fetch in [49_999, usize::MAX / 2] {
+        let scan = MemorySourceConfig::try_new_exec(
+            std::slice::from_ref(&batches),
+            Arc::clone(&schema),
+            None,
+        )
+        .unwrap();
+        let by = PhysicalSortExpr::new_default(col("n", &schema).unwrap());
+        let sort = SortExec::new(LexOrdering::new([by]).unwrap(), scan).with_fetch(Some(fetch));
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(ExternalSortExec::new(&sort));
+        let pool = Arc::new(GreedyMemoryPool::new(512 << 10));
+        let sorted = collect(Arc::clone(&plan), context(runtime(pool)))
+            .await
+            .unwrap();
+        let rows = concat_batches(&schema, &sorted).unwrap();
+        let column = rows
+            .column(0)
+            .as_any()
+            .downcast_ref::<Int64Array>()
+            .unwrap();
+        assert!(column.values().is_sorted());
+        assert_eq!(rows.num_rows(), fetch.min(50_000));
+        assert!(metric(&plan, "runs") > 1);
+    }
+}

@@ -55,14 +55,14 @@ fn session(with_rule: bool) -> SessionContext {
     let mut builder = SessionStateBuilder::new().with_default_features();
     if with_rule {
         let analyzer = builder.analyzer().get_or_insert_default();
-        analyzer.rules.insert(0, Arc::new(WindowsWithoutViews));
+        analyzer.rules.insert(1, Arc::new(WindowsWithoutViews));
     }
     let session = SessionContext::new_with_state(builder.build());
     session.register_table("t", table()).unwrap();
     session
 }
 
-const QUERIES: [&str; 9] = [
+const QUERIES: [&str; 10] = [
     "SELECT id, lag(s) OVER (ORDER BY s, id) AS before, s FROM t ORDER BY id",
     "SELECT id, lag(s, 2, 'none') OVER (PARTITION BY short ORDER BY id) FROM t ORDER BY id",
     "SELECT id, first_value(s) OVER w, last_value(b) OVER w, nth_value(s, 3) OVER w FROM t \
@@ -74,6 +74,8 @@ const QUERIES: [&str; 9] = [
     "SELECT * FROM (SELECT u.*, row_number() OVER (PARTITION BY u.s ORDER BY u.id DESC) AS n FROM t AS u) \
      WHERE n <= 2 AND s LIKE '%4' ORDER BY id",
     "SELECT id FROM t WHERE s IN (SELECT lead(v.s) OVER (ORDER BY v.id) FROM t AS v WHERE v.id > 280) ORDER BY id",
+    "SELECT s, grouping(s) AS g, rank() OVER (PARTITION BY grouping(s) ORDER BY sum(id), s) AS r FROM t \
+     GROUP BY ROLLUP(s) ORDER BY g, s, r",
 ];
 
 fn views_in_windows(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
@@ -127,5 +129,25 @@ async fn windows_own_their_texts_and_answer_the_same() {
             told(&expected.collect().await.unwrap()),
             "{query}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_correlated_subquery_with_a_window_is_planned_as_without_the_rule() {
+    let query = "SELECT t.id FROM t WHERE t.id IN \
+        (SELECT max(u.id) OVER (PARTITION BY u.s) FROM t AS u WHERE u.s = t.s) ORDER BY t.id";
+    let mut answers = Vec::new();
+    for with_rule in [true, false] {
+        let rows = session(with_rule).sql(query).await.unwrap();
+        answers.push(
+            rows.collect()
+                .await
+                .map(|rows| pretty_format_batches(&rows).unwrap().to_string()),
+        );
+    }
+    match answers.as_slice() {
+        [Ok(with), Ok(without)] => assert_eq!(with, without),
+        [Err(_), Err(_)] => {}
+        other => panic!("{other:?}"),
     }
 }

@@ -333,8 +333,8 @@ impl Watcher for Loop {
             .saturating_sub(burst(line));
         self.allow(allowance, in_use);
         self.hold_back(allocated.saturating_add(burst(line) / 4) > gate);
-        if sample.overflow > most_overflow(line) {
-            self.end_most_on_disk(line);
+        if sample.overflow > most_overflow(self.shared.line.load(Ordering::Relaxed)) {
+            self.end_most_on_disk();
         }
         self.end_a_query_if_stuck();
     }
@@ -430,12 +430,14 @@ impl Loop {
     }
 
     /// Ends the query that has most on disk, unless one was told to end and has not yet.
-    fn end_most_on_disk(&self, line: u64) {
+    fn end_most_on_disk(&self) {
+        let line = self.shared.line.load(Ordering::Relaxed);
         let tasks = self.shared.memory.tasks();
         if tasks.iter().any(|task| task.is_cancelled()) {
             return;
         }
-        if let Some(task) = tasks.iter().max_by_key(|task| task.on_disk()) {
+        let on_disk = tasks.iter().filter(|task| task.on_disk() > 0);
+        if let Some(task) = on_disk.max_by_key(|task| task.on_disk()) {
             let size = |bytes: u64| datafusion_common::human_readable_size(bytes as usize);
             let (on_disk, line) = (size(task.on_disk()), size(line));
             self.end(

@@ -18,7 +18,7 @@ use super::buffer::{Bound, Buffer, Keyed, Piece, Sorted};
 use super::keys::KeyEncoder;
 use super::merge::merge;
 use super::metrics::SortMetrics;
-use crate::batches::{content_bytes, select, tidy};
+use crate::batches::{content_bytes, select, shares_values, tidy};
 use crate::reserve::take_at_least;
 use crate::spill::{Disk, Run, RunFile};
 
@@ -42,6 +42,8 @@ pub(crate) struct Work {
     piece: Piece,
     /// What is written at once.
     pub(crate) block: Piece,
+    /// Whether a slice is written as what is in it: of views and dictionaries all that the batch has would be.
+    writes_slices: bool,
     /// Takes nothing itself; what is reserved elsewhere is of its consumer.
     pub(crate) memory: MemoryReservation,
     /// Bytes of memory that the query could hold when the sort began.
@@ -72,6 +74,10 @@ impl Work {
         let block = (limit / BLOCK_PART).clamp(*BLOCK.start(), *BLOCK.end());
         Ok(Self {
             encoder: KeyEncoder::new(ordering, &schema)?,
+            writes_slices: !schema
+                .fields()
+                .iter()
+                .any(|field| shares_values(field.data_type())),
             schema,
             fetch,
             piece: Piece { rows, bytes: piece },
@@ -197,7 +203,8 @@ impl Sorter {
             return datafusion::common::internal_err!("rows came to a sort that had all");
         };
         buffer.push(batch);
-        let is_beyond = |fetch: usize| buffer.rows() > 2 * fetch.max(1) + BEYOND_LIMIT;
+        let is_beyond =
+            |fetch: usize| buffer.rows() > fetch.saturating_mul(2).saturating_add(BEYOND_LIMIT);
         match self.work.fetch {
             Some(fetch) if is_beyond(fetch) => state.keep_first(&self.work, false),
             _ => Ok(()),
@@ -303,7 +310,7 @@ impl State {
                 None => self.file.insert(RunFile::create(&work.disk, &work.schema)?),
             };
             let mut run = Run::default();
-            while let Some(batch) = sorted.next(&work.schema, work.block, true)? {
+            while let Some(batch) = sorted.next(&work.schema, work.block, work.writes_slices)? {
                 file.append(&mut run, &batch, content_bytes(&batch))?;
             }
             work.metrics.runs.add(1);
@@ -320,12 +327,17 @@ impl State {
     /// Drops the rows behind the limit; if memory `is_short` and that does not free half of it, what is left
     /// goes to disk.
     fn keep_first(&mut self, work: &Work, is_short: bool) -> Result<()> {
+        let rows = match &self.rows {
+            Rows::Coming(buffer) => buffer.rows(),
+            Rows::Sorted(sorted) => sorted.left(),
+        };
         self.sort(work);
         let Rows::Sorted(sorted) = &mut self.rows else {
             return Ok(());
         };
         let mut first = Buffer::new(work.memory.new_empty());
-        if is_short && sorted.bytes_left() > sorted.memory().size() / 2 {
+        let is_most = sorted.left() > rows / 2 || sorted.bytes_left() > sorted.memory().size() / 2;
+        if is_short && is_most {
             self.spill(work)?;
         } else {
             while let Some(batch) = sorted.next(&work.schema, work.piece, false)? {
