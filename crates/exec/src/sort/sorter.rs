@@ -3,9 +3,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::memory_pool::{
-    MemoryConsumer, MemoryLimit, MemoryReservation, human_readable_size,
-};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::LexOrdering;
 use datafusion::physical_plan::metrics::RecordOutput;
@@ -375,16 +373,5 @@ impl Reclaim for Sorter {
         }
         self.work.metrics.reclaimed.add(1);
         before.saturating_sub(state.memory().size()) as u64
-    }
-}
-
-impl std::fmt::Debug for Sorter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let held = self.work.memory.consumer().name();
-        write!(
-            f,
-            "Sorter({held}, of {})",
-            human_readable_size(self.work.limit)
-        )
     }
 }
