@@ -1,6 +1,7 @@
 //! What the operators of all cases did: whether the paths for little memory were taken at all.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use plimsoll_driver::OperatorMetrics;
@@ -20,6 +21,17 @@ pub enum Event {
     Reclaimed,
 }
 
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Event::Spilled => "spilled",
+            Event::Recursed => "cut a partition again",
+            Event::HotKey => "met a hot key",
+            Event::Reclaimed => "gave memory back",
+        })
+    }
+}
+
 /// How metrics tell of it: a part of the metric's name, and the least that counts.
 const SIGNS: [(Event, &str, u64); 4] = [
     (Event::Spilled, "spill", 1),
@@ -28,7 +40,9 @@ const SIGNS: [(Event, &str, u64); 4] = [
     (Event::Reclaimed, "reclaim", 1),
 ];
 
-/// The types of joins that have to have spilled.
+/// The join that has to have done all of it, in each of its types.
+const HASH_JOIN: &str = "HybridHashJoinExec";
+
 const JOIN_TYPES: [&str; 11] = [
     "Inner",
     "Left",
@@ -80,9 +94,6 @@ fn join_of(details: &str) -> Option<String> {
     if details.contains("null_aware") || details.contains("NullAware") {
         return Some("null-aware anti".to_owned());
     }
-    if details.starts_with("CrossJoin") {
-        return Some("Cross".to_owned());
-    }
     let (_, rest) = details.split_once("join_type=")?;
     let end = rest.find(|c: char| !c.is_alphanumeric());
     Some(rest[..end.unwrap_or(rest.len())].to_owned())
@@ -120,15 +131,17 @@ impl Coverage {
         }
     }
 
-    /// The types of joins that no case has spilled.
-    pub fn never_spilled(&self) -> Vec<&'static str> {
-        let spilled = |join: &&str| {
-            let mut of_join = self.counts.iter().filter(|((_, of), _)| of == join);
-            of_join.any(|(_, counts)| counts.events.contains_key(&Event::Spilled))
+    /// What hash joins have not done in any case: the types of joins, each with what it lacks.
+    pub fn missing(&self) -> Vec<(&'static str, Vec<Event>)> {
+        let lacks = |join: &'static str| {
+            let done = self.counts.get(&(HASH_JOIN.to_owned(), join.to_owned()));
+            let has = |event: &Event| done.is_some_and(|done| done.events.contains_key(event));
+            let lacks = SIGNS.iter().map(|(event, ..)| *event);
+            (join, lacks.filter(|event| !has(event)).collect::<Vec<_>>())
         };
-        let mut never = JOIN_TYPES.to_vec();
-        never.retain(|join| !spilled(join));
-        never
+        let mut missing: Vec<_> = JOIN_TYPES.into_iter().map(lacks).collect();
+        missing.retain(|(_, lacks)| !lacks.is_empty());
+        missing
     }
 
     /// Whether an operator of this name spilled in a case.
@@ -193,18 +206,23 @@ mod tests {
     }
 
     #[test]
-    fn join_types_that_spilled_are_told_from_those_that_did_not() {
+    fn what_hash_joins_have_not_done_is_told() {
         let plan = [
             operator(
-                "HashJoinExec: mode=Partitioned, join_type=Left, on=[]",
-                &[("spill_count", 2)],
+                "HybridHashJoinExec: mode=Partitioned, join_type=Left, on=[]",
+                &[
+                    ("spill_count", 2),
+                    ("depth", 2),
+                    ("passes", 2),
+                    ("reclaimed", 1),
+                ],
             ),
             operator(
-                "HashJoinExec: mode=CollectLeft, join_type=Inner, on=[]",
+                "HybridHashJoinExec: mode=CollectLeft, join_type=Inner, on=[]",
                 &[("spill_count", 0)],
             ),
             operator(
-                "HashJoinExec: join_type=LeftAnti, null_aware",
+                "HybridHashJoinExec: join_type=LeftAnti, null_aware",
                 &[("spilled_bytes", 9), ("depth", 3)],
             ),
         ];
@@ -212,8 +230,12 @@ mod tests {
         assert_eq!(seen[2].events, [Event::Spilled, Event::Recursed]);
         let mut coverage = Coverage::default();
         coverage.add(&seen);
-        let never = coverage.never_spilled();
-        assert!(!never.contains(&"Left") && never.contains(&"Inner"));
-        assert!(!never.contains(&"null-aware anti") && never.contains(&"LeftAnti"));
+        let missing = coverage.missing();
+        let of = |join: &str| missing.iter().find(|(name, _)| *name == join);
+        assert!(of("Left").is_none());
+        assert_eq!(of("Inner").unwrap().1.len(), 4);
+        assert_eq!(of("LeftAnti").unwrap().1.len(), 4);
+        let of_not_in = &of("null-aware anti").unwrap().1;
+        assert_eq!(*of_not_in, [Event::HotKey, Event::Reclaimed]);
     }
 }

@@ -17,20 +17,13 @@ struct Known {
     of_a_join: bool,
 }
 
-const KNOWN: [Known; 3] = [
+const KNOWN: [Known; 2] = [
     Known {
         kind: FailureKind::WrongAnswer,
         found: "",
         sql: "GROUP BY ROLLUP",
         fault: "AggregateExec: groups of a ROLLUP come out in pieces when it spills",
         of_a_join: false,
-    },
-    Known {
-        kind: FailureKind::Error,
-        found: "Left side produced no data to spill",
-        sql: "",
-        fault: "NestedLoopJoinExec: spills from a second reading of Parquet files, which gives no rows",
-        of_a_join: true,
     },
     Known {
         kind: FailureKind::Error,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::dialect::NarrowLiterals;
 use crate::division::SparkDivision;
-use crate::source::{ScanBudget, SteadyScans};
+use crate::rules::rules;
+use crate::source::ScanBudget;
 use datafusion::common::config::{ConfigNonZeroUsize, Dialect, SpillCompression};
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -14,13 +15,17 @@ use datafusion::prelude::SessionConfig;
 use datafusion_spark::SessionStateBuilderSpark;
 use plimsoll_conf::Settings;
 use plimsoll_conf::settings::Codec;
-use plimsoll_exec::{DynamicFilters, OneProbeForSpillingNestedLoops, WindowsWithoutViews};
+use plimsoll_exec::WindowsWithoutViews;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// The engine of a session, before any table is in it.
-pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+pub(crate) fn state(
+    config: SessionConfig,
+    runtime: Arc<RuntimeEnv>,
+    join_partitions: usize,
+) -> SessionState {
     let mut builder = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
@@ -28,9 +33,7 @@ pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionS
         // Functions under Spark's names with Spark's meaning, in place of DataFusion's where both
         // have one.
         .with_spark_features()
-        .with_physical_optimizer_rule(Arc::new(OneProbeForSpillingNestedLoops))
-        .with_physical_optimizer_rule(Arc::new(DynamicFilters))
-        .with_physical_optimizer_rule(Arc::new(SteadyScans));
+        .with_physical_optimizer_rules(rules(join_partitions, false));
     let analyzer = builder.analyzer().get_or_insert_default();
     // Behind the rule that takes grouping sets apart, which are columns of their own until then, and before types
     // are coerced.

@@ -14,12 +14,12 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
-use plimsoll_exec::{ExternalSorts, HybridHashJoins};
 use plimsoll_memory::{Admitted, TaskMemory, UserCode};
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
 
 use crate::query::Query;
+use crate::rules::rules;
 use crate::source::{Cut, ScanBudget};
 
 /// Batches that wait between a query and whoever reads its rows.
@@ -211,13 +211,11 @@ impl Job {
                 .with_target_partitions(1)
                 .with_batch_size(SMALL_BATCH);
         }
-        let rules =
-            HybridHashJoins::new(self.join_partitions).add_to(self.state.physical_optimizers());
+        let rules = rules(self.join_partitions, plan != Plan::Fast);
         Ok(SessionStateBuilder::new_from_existing(self.state.clone())
             .with_config(config)
             .with_runtime_env(runtime)
             .with_physical_optimizer_rules(rules)
-            .with_physical_optimizer_rule(Arc::new(ExternalSorts::new(plan != Plan::Fast)))
             .build())
     }
 }

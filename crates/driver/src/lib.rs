@@ -36,6 +36,7 @@ mod path_tables;
 mod query;
 mod range;
 mod record;
+mod rules;
 mod session;
 mod shared;
 mod source;

@@ -17,7 +17,7 @@ use plimsoll_memory::{PeakGuard, TaskMemory};
 use crate::error::Error;
 use crate::history::History;
 use crate::operators::OperatorMetrics;
-use crate::record::{OperatorSpill, QueryRecord, Status};
+use crate::record::{OperatorSpill, QueryRecord, Status, named};
 
 /// A query that runs: what can be asked of it from outside while its rows are read.
 pub struct Query {
@@ -180,6 +180,7 @@ impl Query {
         let mut plans = self.plans.lock();
         plans.end();
         let spills = plans.spills();
+        let (holders_at_peak, other_holders) = named(usage.holders_at_peak);
         QueryRecord {
             sql: self.sql.clone(),
             status,
@@ -195,8 +196,9 @@ impl Query {
             spilled_bytes: spills.iter().map(|spill| spill.bytes).sum(),
             spill_files: spills.iter().map(|spill| spill.files).sum(),
             spills,
-            holders_at_peak: usage.holders_at_peak,
-            refusals: usage.refusals,
+            holders_at_peak,
+            other_holders,
+            refusals: named(usage.refusals).0,
         }
     }
 }

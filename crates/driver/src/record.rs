@@ -69,8 +69,25 @@ pub struct QueryRecord {
     pub spill_files: u64,
     /// Which operators wrote it, most first.
     pub spills: Vec<OperatorSpill>,
-    /// Who held execution memory at its peak, largest first.
+    /// Who held execution memory at its peak, largest first: the [`NAMED`](Self::NAMED) that held most.
     pub holders_at_peak: Vec<Holder>,
-    /// Who was refused execution memory: why it spilled, or failed.
+    /// How many others held some then.
+    pub other_holders: u64,
+    /// Who was refused execution memory, why it spilled or failed: the [`NAMED`](Self::NAMED) that were refused most
+    /// often.
     pub refusals: Vec<Refusal>,
+}
+
+impl QueryRecord {
+    /// How many consumers of memory a record names. A plan has some for each of its operators and threads, and a session
+    /// keeps many records.
+    pub const NAMED: usize = 8;
+}
+
+/// The first [`QueryRecord::NAMED`], in no more room than they take, and how many more there were.
+pub(crate) fn named<T>(mut all: Vec<T>) -> (Vec<T>, u64) {
+    let others = all.len().saturating_sub(QueryRecord::NAMED);
+    all.truncate(QueryRecord::NAMED);
+    all.shrink_to_fit();
+    (all, others as u64)
 }

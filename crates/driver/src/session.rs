@@ -148,7 +148,8 @@ impl Session {
         let threads = threads(&in_force.settings, &shared.machine);
         let memory = in_force.layout.executor.unified.bytes;
         let config = engine::config(&in_force.settings, threads, memory);
-        let context = SessionContext::new_with_state(engine::state(config, runtime));
+        let partitions = in_force.settings.sql.shuffle_partitions as usize;
+        let context = SessionContext::new_with_state(engine::state(config, runtime, partitions));
         PathTables::register(&context).map_err(internal)?;
         context.register_udtf("range", Arc::new(Range));
         // These take patterns of another language than Spark's; a front end may register its own.

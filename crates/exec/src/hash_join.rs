@@ -26,6 +26,7 @@
 //!   its output partition, and no thread ever waits for another to get on.
 //! - **Unmatched rows** of the build side are told by the last thread that leaves their part, from
 //!   [flags](flags) that go to disk and back with the rows.
+//! - **Joins without keys** are joins of one partition, in which every row meets every row (`crossing`).
 //! - **Memory** is reserved before it is taken, but for the least that a step works with: one batch, and
 //!   a bit for each row on disk. While nobody works on a build side, the memory manager may have it
 //!   written to disk (`collect::Reclaimer`).
@@ -33,6 +34,7 @@
 mod bounds;
 mod build_side;
 mod collect;
+mod crossing;
 mod deferred;
 mod exec;
 mod flags;
@@ -55,5 +57,12 @@ mod spec;
 mod stream;
 mod table;
 
+pub(crate) use collect::collect;
 pub use exec::HybridHashJoinExec;
+pub(crate) use metrics::JoinMetrics;
+pub(crate) use output::Output;
+pub(crate) use resources::Resources;
 pub use rule::HybridHashJoins;
+pub(crate) use running::{Running, SharedBuild, shared};
+pub(crate) use spec::Spec;
+pub(crate) use stream::Prober;

@@ -14,6 +14,6 @@ mod window_views;
 
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
-pub use nested_loop::OneProbeForSpillingNestedLoops;
+pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};
 pub use sort::{ExternalSortExec, ExternalSorts};
 pub use window_views::WindowsWithoutViews;

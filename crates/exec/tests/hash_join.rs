@@ -4,6 +4,8 @@
 mod data;
 #[path = "hash_join/faults.rs"]
 mod faults;
+#[path = "hash_join/keyless.rs"]
+mod keyless;
 #[path = "hash_join/matrix.rs"]
 mod matrix;
 #[path = "hash_join/reclaim.rs"]

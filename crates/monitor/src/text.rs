@@ -6,7 +6,7 @@ use plimsoll_memory::{Holder, Refusal, Steps};
 
 use crate::Report;
 
-/// Holders and refusals shown of one query; the JSON has them all.
+/// Holders and refusals shown of one query; the JSON has some more.
 const SHOWN: usize = 3;
 
 /// Characters shown of a query's text.
@@ -146,7 +146,8 @@ fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
             .take(SHOWN)
             .map(holder)
             .collect();
-        let rest = query.holders_at_peak.len().saturating_sub(SHOWN);
+        let unseen = query.holders_at_peak.len().saturating_sub(SHOWN);
+        let rest = unseen as u64 + query.other_holders;
         let more = if rest > 0 {
             format!(", and {rest} more")
         } else {
@@ -248,6 +249,7 @@ mod tests {
                 rows: 6_000_000,
                 files: 12,
             }],
+            other_holders: 0,
             holders_at_peak: vec![Holder {
                 consumer: "ExternalSorter[0]".into(),
                 bytes: 100 << 20,

@@ -7,12 +7,12 @@ use datafusion::common::{JoinSide, Result};
 
 use super::flags::Flags;
 use super::gather::rows_of;
-use super::index::Index;
 use super::keys::Keys;
 use super::node::{Node, Opened};
 use super::probe_spill::ProbeSpill;
 use super::probing::Probing;
 use super::resources::Resources;
+use super::spec::Spec;
 use super::stream::Prober;
 use super::table::{FlagsOf, Table};
 use crate::batches::bytes_of;
@@ -99,7 +99,7 @@ impl Prober {
             reader: node.run.reader(spec.batch_size),
             refused: None,
         };
-        while let Some((batches, memory)) = chunks.next(&self.resources).await? {
+        while let Some((batches, memory)) = chunks.next(&spec, &self.resources).await? {
             self.resources.metrics.passes.add(1);
             let flags = build_flags.clone().map(|flags| FlagsOf { flags, first });
             let table = Arc::new(Table::new(&spec, batches, flags, memory).await?);
@@ -210,7 +210,7 @@ type Chunk = (
 );
 
 impl Chunks {
-    async fn next(&mut self, resources: &Resources) -> Result<Option<Chunk>> {
+    async fn next(&mut self, spec: &Spec, resources: &Resources) -> Result<Option<Chunk>> {
         let first = match self.refused.take() {
             Some(batch) => Some(batch),
             None => self.reader.next().await?,
@@ -220,7 +220,7 @@ impl Chunks {
         };
         // Twice the rows: a column at a time they are there twice while the chunk is made one.
         let bytes = |batch: &datafusion::arrow::record_batch::RecordBatch| {
-            2 * bytes_of(batch) + Index::bytes(batch.num_rows())
+            2 * bytes_of(batch) + spec.index_bytes(batch.num_rows())
         };
         let memory = resources.reservation();
         take_at_least(&memory, bytes(&first));

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use super::metrics::JoinMetrics;
 use super::output::Output;
 use super::resources::Resources;
-use super::running::Running;
+use super::running::{Running, Shares};
 use super::spec::Spec;
 use super::stream::Prober;
 
@@ -41,7 +41,7 @@ pub struct HybridHashJoinExec {
     partitions: usize,
     columns: Vec<ColumnIndex>,
     properties: Arc<PlanProperties>,
-    pub(crate) running: Mutex<Running>,
+    pub(crate) running: Mutex<Running<Shares>>,
     metrics: ExecutionPlanMetricsSet,
 }
 
@@ -226,12 +226,7 @@ impl ExecutionPlan for HybridHashJoinExec {
         let baseline = metrics.baseline.clone();
         let resources = Resources::new(name, &context, self.partitions, metrics);
         let spec = Arc::new(self.spec(&context));
-        let (build, filter) = self.build(
-            partition,
-            Arc::clone(&spec),
-            Arc::clone(&resources),
-            Arc::clone(&context),
-        )?;
+        let (build, filter) = self.build(partition, &spec, &resources, &context)?;
         let probe = self.join.right.execute(partition, context)?;
         let fetch = self.join.fetch();
         let rows = async_try_stream(move |emitter| async move {

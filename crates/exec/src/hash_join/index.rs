@@ -14,6 +14,8 @@ const PIECES_BETWEEN_YIELDS: usize = 64;
 pub(crate) enum Index {
     Hashed(Hashed),
     Direct(Direct),
+    /// There are no keys: every row is every key's.
+    All,
 }
 
 impl Index {
@@ -27,6 +29,7 @@ impl Index {
         match self {
             Self::Hashed(hashed) => (hashed.slots.len() + hashed.entries.len()) * size_of::<u64>(),
             Self::Direct(direct) => (direct.slots.len() + direct.next.len()) * size_of::<u32>(),
+            Self::All => 0,
         }
     }
 
@@ -36,6 +39,9 @@ impl Index {
             return Err(exec_datafusion_err!(
                 "a part of a join's build side has {rows} rows, more than an index holds"
             ));
+        }
+        if keys.columns.is_empty() {
+            return Ok(Self::All);
         }
         match Direct::new(keys, rows) {
             Some(direct) => Ok(Self::Direct(direct)),

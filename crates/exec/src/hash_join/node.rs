@@ -5,7 +5,6 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use parking_lot::Mutex;
 
 use super::flags::Flags;
-use super::index::Index;
 use super::partitions::Partitions;
 use super::resources::Resources;
 use super::spec::Spec;
@@ -117,7 +116,7 @@ impl Node {
     /// The rows as a table, if memory has room for it.
     async fn load(&self, spec: &Arc<Spec>, resources: &Arc<Resources>) -> Result<Option<Table>> {
         let memory = resources.reservation();
-        let index = Index::bytes(self.run.rows);
+        let index = spec.index_bytes(self.run.rows);
         if memory.try_grow(self.run.bytes + index).is_err() {
             return Ok(None);
         }

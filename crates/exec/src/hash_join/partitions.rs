@@ -68,7 +68,10 @@ impl Partitions {
         memory: MemoryReservation,
     ) -> Self {
         let stage = Resources::stage_for(bytes);
-        let partitions = resources.partitions_for(stage);
+        let partitions = match spec.has_keys() {
+            true => resources.partitions_for(stage),
+            false => 1,
+        };
         let mut parts = Vec::new();
         parts.resize_with(partitions, PartRows::default);
         resources.metrics.depth.set_max(depth + 1);

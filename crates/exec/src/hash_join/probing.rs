@@ -5,6 +5,7 @@ use datafusion::arrow::buffer::NullBuffer;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{JoinSide, Result};
 
+use super::crossing::Crossing;
 use super::gather::{Pairs, pairs_of, rows_of};
 use super::index::Index;
 use super::keys::{Equality, Keys, Numbers};
@@ -23,6 +24,7 @@ pub(crate) struct Probing {
     /// Which rows go to which table.
     work: Vec<(usize, Rows)>,
     current: Option<Lookup>,
+    crossing: Option<Crossing>,
     next_work: usize,
     /// Whether each row was matched, where the join asks for it.
     matched: Vec<bool>,
@@ -31,6 +33,18 @@ pub(crate) struct Probing {
     is_told: bool,
     pairs: Pairs,
 }
+
+/// How far a probing has come.
+pub(crate) enum Progress {
+    /// A batch of the result.
+    Rows(RecordBatch),
+    /// Many pairs were looked at, and none is one of the result: it is for others to get their turn.
+    NoneYet,
+    Done,
+}
+
+/// Rounds without a row of the result after which others get their turn.
+const ROUNDS_BETWEEN_YIELDS: usize = 64;
 
 /// Rows of a batch.
 pub(crate) enum Rows {
@@ -120,6 +134,7 @@ impl Probing {
             tables,
             work,
             current: None,
+            crossing: None,
             next_work: 0,
             matched,
             own,
@@ -140,11 +155,14 @@ impl Probing {
         self.matched
     }
 
-    /// The next batch of the result, of at most `spec.batch_size` rows but for the last. `None` at the
-    /// end.
-    pub(crate) fn next(&mut self, spec: &Spec) -> Result<Option<RecordBatch>> {
-        while self.collect_pairs(spec)? {
-            if let Some(filter) = &spec.filter {
+    /// The next batch of the result, of at most `spec.batch_size` rows but for the last.
+    pub(crate) fn next(&mut self, spec: &Spec) -> Result<Progress> {
+        let mut rounds = 0;
+        while match spec.has_keys() {
+            true => self.collect_pairs(spec)?,
+            false => self.cross(spec)?,
+        } {
+            if let Some(filter) = spec.filter.as_ref().filter(|_| spec.has_keys()) {
                 let schema = filter.schema();
                 let sides = pairs_of(
                     &self.pairs,
@@ -168,14 +186,18 @@ impl Probing {
                     &spec.columns,
                     &spec.schema,
                 )?;
-                return Ok(Some(rows));
+                return Ok(Progress::Rows(rows));
+            }
+            rounds += 1;
+            if rounds >= ROUNDS_BETWEEN_YIELDS {
+                return Ok(Progress::NoneYet);
             }
         }
         if std::mem::replace(&mut self.is_told, true) {
-            return Ok(None);
+            return Ok(Progress::Done);
         }
         let Some(report) = spec.of_probe() else {
-            return Ok(None);
+            return Ok(Progress::Done);
         };
         let matched = |row: usize| self.matched[row];
         rows_of(
@@ -186,7 +208,36 @@ impl Probing {
             report,
             matched,
         )
-        .map(Some)
+        .map(Progress::Rows)
+    }
+
+    /// Collects the pairs of the next block of all rows with all rows that the join's filter lets pass. False if there
+    /// are no more blocks.
+    fn cross(&mut self, spec: &Spec) -> Result<bool> {
+        self.pairs.clear();
+        let Some((number, _)) = self.work.get(self.next_work) else {
+            return Ok(false);
+        };
+        let table = &self.tables[*number];
+        let crossing = self
+            .crossing
+            .get_or_insert_with(|| Crossing::new(spec, table, &self.batch));
+        while self.pairs.len() + crossing.largest_block() <= spec.batch_size.max(1) {
+            let matched = &self.matched;
+            if !crossing.advance(spec, table, &self.batch, matched, &mut self.pairs)? {
+                self.crossing = None;
+                self.next_work += 1;
+                break;
+            }
+            // A filter that lets little pass is not to keep the thread.
+            if self.pairs.len() == 0 {
+                return Ok(true);
+            }
+        }
+        if self.pairs.len() > 0 {
+            self.pairs.tables.push((0, *number));
+        }
+        Ok(true)
     }
 
     fn flag(&mut self, spec: &Spec) {
@@ -242,6 +293,8 @@ impl Lookup {
                 let equality = Equality::between(&table.keys, &keys.columns, spec.null_equality)?;
                 (Some(equality), None)
             }
+            // Nothing is looked up in it.
+            Index::All => (None, None),
             Index::Direct(_) => (None, Numbers::of(&keys.columns[0])),
         };
         let nulls = numbers

@@ -27,13 +27,57 @@ use crate::references::refers_to;
 pub(crate) type SharedBuild =
     Shared<BoxFuture<'static, std::result::Result<Arc<BuildSide>, Arc<DataFusionError>>>>;
 
-/// An execution of a join, as far as its output partitions have to know of each other.
-#[derive(Default)]
-pub(crate) struct Running {
+/// What the output partitions of one execution of a join share.
+pub(crate) struct Running<T> {
     /// Those that have started.
     started: HashSet<usize>,
-    build: Option<SharedBuild>,
-    filter: Option<Arc<ProbeFilter>>,
+    shared: Option<T>,
+}
+
+impl<T> Default for Running<T> {
+    fn default() -> Self {
+        Self {
+            started: HashSet::new(),
+            shared: None,
+        }
+    }
+}
+
+impl<T: Clone> Running<T> {
+    /// What partition number `partition` of so many shares with the others. The first partition of an execution
+    /// makes it, be it the plan's second execution.
+    pub(crate) fn start(
+        &mut self,
+        partition: usize,
+        partitions: usize,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        if !self.started.insert(partition) {
+            *self = Self::default();
+            self.started.insert(partition);
+        }
+        let shared = match self.shared.take() {
+            Some(shared) => shared,
+            None => make()?,
+        };
+        if self.started.len() < partitions {
+            self.shared = Some(shared.clone());
+        } else {
+            // Who has started has a hold on it; the plan itself keeps nothing in memory.
+            *self = Self::default();
+        }
+        Ok(shared)
+    }
+}
+
+/// What the partitions of a hash join share: the build side, unless each has its own, and the filter for the probe side.
+pub(crate) type Shares = (Option<SharedBuild>, Option<Arc<ProbeFilter>>);
+
+/// Begins to read a build side, for all who wait for it.
+pub(crate) fn shared(
+    build: impl Future<Output = Result<Arc<BuildSide>>> + Send + 'static,
+) -> SharedBuild {
+    build.map(|build| build.map_err(Arc::new)).boxed().shared()
 }
 
 impl HybridHashJoinExec {
@@ -81,64 +125,57 @@ impl HybridHashJoinExec {
     pub(crate) fn build(
         &self,
         partition: usize,
-        spec: Arc<Spec>,
-        resources: Arc<Resources>,
-        context: Arc<TaskContext>,
+        spec: &Arc<Spec>,
+        resources: &Arc<Resources>,
+        context: &Arc<TaskContext>,
     ) -> Result<(SharedBuild, Option<Arc<ProbeFilter>>)> {
         let probes = self.join.right.output_partitioning().partition_count();
         let is_shared = self.join.mode == PartitionMode::CollectLeft;
-        let mut running = self.running.lock();
-        if running.started.is_empty() || !running.started.insert(partition) {
-            // The first partition of an execution, be it the plan's second.
-            let reports = if is_shared { 1 } else { probes };
-            let filter = self.probe_filter(reports, &resources, &context)?;
-            *running = Running {
-                started: HashSet::from([partition]),
-                build: None,
-                filter,
-            };
-        }
-        let build = match &running.build {
-            Some(build) if is_shared => build.clone(),
-            _ => {
-                let input = self
-                    .join
-                    .left
-                    .execute(if is_shared { 0 } else { partition }, Arc::clone(&context))?;
-                let filter = running.filter.as_ref();
-                let options = context.session_config().options();
-                let few = Few {
-                    values: options
-                        .optimizer
-                        .hash_join_inlist_pushdown_max_distinct_values,
-                    bytes: options.optimizer.hash_join_inlist_pushdown_max_size,
-                };
-                let bounds = filter.map(|filter| {
-                    Bounds::new(&spec.build_keys, &spec.build_schema, few, filter.sketch())
-                });
-                let bounds = bounds.transpose()?;
-                let report = filter.map(ProbeFilter::report);
-                let threads = if is_shared { probes } else { 1 };
-                let build = async move {
-                    let (build, bounds) = collect(spec, resources, input, threads, bounds).await?;
-                    if let (Some(report), Some(bounds)) = (report, bounds) {
-                        report.deliver(bounds.finish()?)?;
-                    }
-                    Ok::<_, DataFusionError>(build)
-                };
-                build.map(|build| build.map_err(Arc::new)).boxed().shared()
-            }
+        let of_side = |side: usize, threads: usize, filter: Option<&Arc<ProbeFilter>>| {
+            self.build_one(side, threads, filter, spec, resources, context)
         };
-        let filter = running.filter.clone();
-        if is_shared {
-            running.build = Some(build.clone());
-        }
-        if running.started.len() == probes {
-            // Who has started has a hold on it; the plan itself keeps nothing in memory.
-            running.build = None;
-            running.filter = None;
-            running.started.clear();
-        }
+        let (build, filter) = self.running.lock().start(partition, probes, || {
+            let reports = if is_shared { 1 } else { probes };
+            let filter = self.probe_filter(reports, resources, context)?;
+            let build = is_shared.then(|| of_side(0, probes, filter.as_ref()));
+            Ok((build.transpose()?, filter))
+        })?;
+        let build = match build {
+            Some(build) => build,
+            None => of_side(partition, 1, filter.as_ref())?,
+        };
         Ok((build, filter))
+    }
+
+    /// Begins to build partition number `side` of the build side, for so many threads.
+    fn build_one(
+        &self,
+        side: usize,
+        threads: usize,
+        filter: Option<&Arc<ProbeFilter>>,
+        spec: &Arc<Spec>,
+        resources: &Arc<Resources>,
+        context: &Arc<TaskContext>,
+    ) -> Result<SharedBuild> {
+        let input = self.join.left.execute(side, Arc::clone(context))?;
+        let options = context.session_config().options();
+        let few = Few {
+            values: options
+                .optimizer
+                .hash_join_inlist_pushdown_max_distinct_values,
+            bytes: options.optimizer.hash_join_inlist_pushdown_max_size,
+        };
+        let bounds = filter
+            .map(|filter| Bounds::new(&spec.build_keys, &spec.build_schema, few, filter.sketch()));
+        let bounds = bounds.transpose()?;
+        let report = filter.map(ProbeFilter::report);
+        let (spec, resources) = (Arc::clone(spec), Arc::clone(resources));
+        Ok(shared(async move {
+            let (build, bounds) = collect(spec, resources, input, threads, bounds).await?;
+            if let (Some(report), Some(bounds)) = (report, bounds) {
+                report.deliver(bounds.finish()?)?;
+            }
+            Ok(build)
+        }))
     }
 }

@@ -55,7 +55,7 @@ impl Scatter {
 
     /// The partition of each row by the hash of its keys at `depth`. A row that can match nothing may
     /// go to any partition: these are dealt out in turn, since by their hash they would all go to one.
-    /// With `drop_unmatchable` they go nowhere.
+    /// With `drop_unmatchable` they go nowhere. Without keys there is one partition.
     pub(crate) fn targets(
         &mut self,
         keys: &Keys,
@@ -63,6 +63,9 @@ impl Scatter {
         depth: usize,
         drop_unmatchable: bool,
     ) -> Result<Vec<u32>> {
+        if keys.columns.is_empty() {
+            return Ok(vec![0; rows]);
+        }
         keys.hash(depth, &mut self.hashes)?;
         let partitions = self.partitions;
         let target = |row: usize| match keys.is_matchable(row) {

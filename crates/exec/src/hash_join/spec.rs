@@ -3,6 +3,8 @@ use datafusion::common::{JoinType, NullEquality};
 use datafusion::physical_expr::PhysicalExprRef;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 
+use super::index::Index;
+
 /// What is joined with what, and which rows come of it: all that a running join needs to know of the
 /// plan it comes from.
 ///
@@ -62,6 +64,29 @@ impl Spec {
         }
     }
 
+    /// Whether rows are told apart by keys. If not, every build row meets every probe row.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.build_keys.is_empty()
+    }
+
+    /// Bytes that an index of so many build rows takes at most.
+    pub(crate) fn index_bytes(&self, rows: usize) -> usize {
+        match self.has_keys() {
+            true => Index::bytes(rows),
+            false => 0,
+        }
+    }
+
+    /// Whether nothing is asked but which build rows are matched.
+    pub(crate) fn only_marks_build_rows(&self) -> bool {
+        !self.delivers_pairs() && self.of_probe().is_none()
+    }
+
+    /// Whether nothing is asked but which probe rows are matched.
+    pub(crate) fn only_marks_probe_rows(&self) -> bool {
+        !self.delivers_pairs() && self.of_probe().is_some()
+    }
+
     /// Whether build rows that can match nothing (a key of theirs is NULL) may be left out.
     pub(crate) fn drops_unmatchable_build_rows(&self) -> bool {
         matches!(self.of_build(), None | Some(Report::Matched))
@@ -69,6 +94,6 @@ impl Spec {
 
     /// Whether one match of a probe row says all there is to say of it.
     pub(crate) fn one_match_is_enough(&self) -> bool {
-        !self.delivers_pairs() && self.of_probe().is_some() && self.filter.is_none()
+        self.only_marks_probe_rows() && self.filter.is_none()
     }
 }

@@ -12,7 +12,7 @@ use super::gather::rows_of;
 use super::keys::{Keys, partition_of};
 use super::output::Output;
 use super::probe_spill::ProbeSpill;
-use super::probing::{Probing, Rows};
+use super::probing::{Probing, Progress, Rows};
 use super::resources::Resources;
 use super::scatter::NOWHERE;
 use super::spec::Spec;
@@ -89,11 +89,12 @@ impl Prober {
     pub(crate) async fn deliver(&mut self, mut probing: Probing) -> Result<Vec<bool>> {
         loop {
             let timer = self.resources.metrics.join_time.timer();
-            let rows = probing.next(&self.spec)?;
+            let progress = probing.next(&self.spec)?;
             timer.done();
-            match rows {
-                Some(rows) => self.output.push(rows).await?,
-                None => return Ok(probing.into_matched()),
+            match progress {
+                Progress::Rows(rows) => self.output.push(rows).await?,
+                Progress::NoneYet => tokio::task::yield_now().await,
+                Progress::Done => return Ok(probing.into_matched()),
             }
             if self.output.is_full() {
                 return Ok(Vec::new());
@@ -103,7 +104,8 @@ impl Prober {
 
     /// Sends each row of a batch where its partners are: to a table, or to disk.
     fn route(&mut self, mut view: View, batch: RecordBatch, keys: Keys) -> Result<Probing> {
-        let _time = self.resources.metrics.join_time.timer();
+        let resources = Arc::clone(&self.resources);
+        let _time = resources.metrics.join_time.timer();
         let Some(routes) = view.routes else {
             if let Some(table) = view.tables.pop() {
                 return Probing::of_all(&self.spec, batch, keys, table);
@@ -119,6 +121,9 @@ impl Prober {
                 own,
             ));
         };
+        if !self.spec.has_keys() {
+            return self.route_to_one(view.tables.pop(), batch, keys);
+        }
         let mut hashes = Vec::new();
         keys.hash(0, &mut hashes)?;
         let mut by_table: Vec<Vec<u32>> = vec![Vec::new(); view.tables.len()];
@@ -144,10 +149,7 @@ impl Prober {
             }
         }
         if goes_to_disk {
-            let spill = self.spill.get_or_insert_with(|| {
-                ProbeSpill::new(&self.spec, &self.resources, routes.len(), self.build.stage)
-            });
-            spill.push(batch.clone(), targets)?;
+            self.set_aside(batch.clone(), targets, routes.len())?;
         }
         let work = by_table
             .into_iter()
@@ -166,6 +168,42 @@ impl Prober {
             work,
             own,
         ))
+    }
+
+    /// Sends all rows of a batch to the only part that a build side without keys has: to its table, or to disk.
+    fn route_to_one(
+        &mut self,
+        table: Option<Arc<Table>>,
+        batch: RecordBatch,
+        keys: Keys,
+    ) -> Result<Probing> {
+        if let Some(table) = table {
+            return Probing::of_all(&self.spec, batch, keys, table);
+        }
+        self.set_aside(batch.clone(), vec![0; batch.num_rows()], 1)?;
+        let none = Rows::Some(Vec::new());
+        Ok(Probing::new(
+            &self.spec,
+            batch,
+            keys,
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            none,
+        ))
+    }
+
+    /// Sends rows to disk, for later.
+    fn set_aside(
+        &mut self,
+        batch: RecordBatch,
+        targets: Vec<u32>,
+        partitions: usize,
+    ) -> Result<()> {
+        let spill = self.spill.get_or_insert_with(|| {
+            ProbeSpill::new(&self.spec, &self.resources, partitions, self.build.stage)
+        });
+        spill.push(batch, targets)
     }
 
     /// Leaves the parts of the build side one by one: joins what is on disk, and tells of build rows

@@ -38,7 +38,7 @@ impl Table {
             return None;
         }
         let flags = spec.of_build().map_or(0, |_| Flags::bytes(rows));
-        Some(Index::bytes(rows) + flags + largest_column(batches))
+        Some(spec.index_bytes(rows) + flags + largest_column(batches))
     }
 
     /// Makes a table of batches. `memory` holds their bytes and [`extra_bytes`](Self::extra_bytes), and

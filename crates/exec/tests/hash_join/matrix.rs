@@ -64,13 +64,13 @@ fn variations(mut each: impl FnMut(Case)) {
     }
 }
 
-async fn with_limit(case: Case, limit: usize) -> Outcome {
+pub async fn with_limit(case: Case, limit: usize) -> Outcome {
     let outcome = hybrid(case, Arc::new(GreedyMemoryPool::new(limit)), &plain, &plain).await;
     assert_same(case, &outcome.rows, &expected(case).await);
     outcome
 }
 
-fn all(variations: impl FnOnce(&mut dyn FnMut(Case)), check: impl AsyncFn(Case)) {
+pub fn all(variations: impl FnOnce(&mut dyn FnMut(Case)), check: impl AsyncFn(Case)) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()

@@ -47,6 +47,32 @@ fn cases() -> Vec<Case> {
             }
         }
     }
+    cases.extend(keyless());
+    cases
+}
+
+/// Joins without keys, of fewer rows: they come to all pairs.
+fn keyless() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for join in TYPES {
+        for filter in [false, true] {
+            cases.push(Case {
+                join,
+                key: Key::None,
+                build: Side { rows: 250, ..BUILD },
+                probe: Side { rows: 160, ..PROBE },
+                equality: NullEquality::NullEqualsNothing,
+                null_aware: false,
+                filter,
+                shared: true,
+                // A second thread would be in the midst of its pairs, and hold the build side.
+                probes: 1,
+                batch: 16,
+                partitions: 16,
+                seed: 3,
+            });
+        }
+    }
     cases
 }
 

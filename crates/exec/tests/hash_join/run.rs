@@ -14,12 +14,12 @@ use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExprRef;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column};
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
-use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning, collect};
 use datafusion::prelude::SessionConfig;
-use plimsoll_exec::HybridHashJoinExec;
+use plimsoll_exec::{BlockNestedLoopJoinExec, HybridHashJoinExec};
 
 use crate::data::{Key, Random, Side, batches};
 
@@ -89,8 +89,55 @@ pub fn plain(
     MemorySourceConfig::try_new_exec(&partitions, schema, None).unwrap()
 }
 
-/// The stock join of a case.
+/// The stock hash join of a case.
 pub fn stock(case: Case, build_scan: Scan, probe_scan: Scan) -> HashJoinExec {
+    let Sides {
+        left,
+        right,
+        on,
+        filter,
+    } = sides(case, build_scan, probe_scan);
+    let mode = match case.shared {
+        true => PartitionMode::CollectLeft,
+        false => PartitionMode::Partitioned,
+    };
+    let (join, equality) = (&case.join, case.equality);
+    let join = HashJoinExec::try_new(
+        left,
+        right,
+        on,
+        filter,
+        join,
+        None,
+        mode,
+        equality,
+        case.null_aware,
+    );
+    join.unwrap()
+}
+
+/// The stock join of a case, whatever its kind.
+fn stock_plan(case: Case, build_scan: Scan, probe_scan: Scan) -> Arc<dyn ExecutionPlan> {
+    if case.key != Key::None {
+        return Arc::new(stock(case, build_scan, probe_scan));
+    }
+    let Sides {
+        left,
+        right,
+        filter,
+        ..
+    } = sides(case, build_scan, probe_scan);
+    Arc::new(NestedLoopJoinExec::try_new(left, right, filter, &case.join, None).unwrap())
+}
+
+struct Sides {
+    left: Arc<dyn ExecutionPlan>,
+    right: Arc<dyn ExecutionPlan>,
+    on: Vec<(PhysicalExprRef, PhysicalExprRef)>,
+    filter: Option<JoinFilter>,
+}
+
+fn sides(case: Case, build_scan: Scan, probe_scan: Scan) -> Sides {
     let mut random = Random::new(case.seed);
     let (build_schema, build) = batches(case.build, case.key, case.batch, &mut random);
     let (probe_schema, probe) = batches(case.probe, case.key, case.batch, &mut random);
@@ -98,7 +145,11 @@ pub fn stock(case: Case, build_scan: Scan, probe_scan: Scan) -> HashJoinExec {
     for (number, batch) in probe.into_iter().enumerate() {
         dealt[number % case.probes].push(batch);
     }
-    let keys = if case.key == Key::Two { 2 } else { 1 };
+    let keys = match case.key {
+        Key::None => 0,
+        Key::Two => 2,
+        _ => 1,
+    };
     let columns =
         |number: usize| -> PhysicalExprRef { Arc::new(Column::new(&format!("c{number}"), number)) };
     let on: Vec<_> = (0..keys).map(|key| (columns(key), columns(key))).collect();
@@ -106,9 +157,7 @@ pub fn stock(case: Case, build_scan: Scan, probe_scan: Scan) -> HashJoinExec {
         build_scan(vec![build], build_schema),
         probe_scan(dealt, probe_schema),
     );
-    let mut mode = PartitionMode::CollectLeft;
     if !case.shared {
-        mode = PartitionMode::Partitioned;
         let by_hash = || Partitioning::Hash((0..keys).map(columns).collect(), case.probes);
         left = Arc::new(RepartitionExec::try_new(left, by_hash()).unwrap());
         right = Arc::new(RepartitionExec::try_new(right, by_hash()).unwrap());
@@ -116,18 +165,12 @@ pub fn stock(case: Case, build_scan: Scan, probe_scan: Scan) -> HashJoinExec {
     let filter = case
         .filter
         .then(|| numbers_are_ordered(keys, &left, &right));
-    HashJoinExec::try_new(
+    Sides {
         left,
         right,
         on,
         filter,
-        &case.join,
-        None,
-        mode,
-        case.equality,
-        case.null_aware,
-    )
-    .unwrap()
+    }
 }
 
 /// The filter that the build row's number is below the probe row's.
@@ -204,7 +247,7 @@ fn lines(batches: &[RecordBatch]) -> Vec<String> {
 
 /// What DataFusion's join answers with all the memory it wants.
 pub async fn expected(case: Case) -> Vec<String> {
-    let join = Arc::new(stock(case, &plain, &plain));
+    let join = stock_plan(case, &plain, &plain);
     let context = context(case, Arc::new(RuntimeEnv::default()));
     outcome(join, context).await.unwrap().rows
 }
@@ -216,9 +259,7 @@ pub async fn hybrid(
     build: Scan<'_>,
     probe: Scan<'_>,
 ) -> Outcome {
-    let join = stock(case, build, probe);
-    let plan = Arc::new(HybridHashJoinExec::new(&join, case.partitions).unwrap());
-    drop(join);
+    let plan = ours(case, stock_plan(case, build, probe));
     let runtime = runtime(Arc::clone(&pool));
     let context = context(case, Arc::clone(&runtime));
     let outcome = outcome(plan, context)
@@ -231,6 +272,14 @@ pub async fn hybrid(
         outcome.largest_batch
     );
     outcome
+}
+
+/// Ours in place of a stock join.
+fn ours(case: Case, stock: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    match stock.downcast_ref::<HashJoinExec>() {
+        Some(join) => Arc::new(HybridHashJoinExec::new(join, case.partitions).unwrap()),
+        None => Arc::new(BlockNestedLoopJoinExec::of(&stock).unwrap()),
+    }
 }
 
 pub async fn assert_nothing_left(case: Case, runtime: &RuntimeEnv) {

@@ -1,0 +1,6 @@
+//! What the rules put into a plan answers as what they took out of it.
+
+#[path = "rules/dynamic_filter.rs"]
+mod dynamic_filter;
+#[path = "rules/window_views.rs"]
+mod window_views;
