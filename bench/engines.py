@@ -1,13 +1,15 @@
 """Runs one query in DataFusion or DuckDB, with the memory that it is told.
 
-    python engines.py datafusion|duckdb BYTES TABLES QUERY.sql SPILL
+    python engines.py datafusion|datafusion-smj|duckdb BYTES TABLES QUERY.sql SPILL
 
 The tables are folders of Parquet files, or files. Rows go to stdout as CSV; the last line of stderr is a JSON object with
-the seconds of the query. An error is a line on stderr and exit status 1. `bench/memory` starts this.
+the seconds of the query. An error is a line on stderr and exit status 1. `datafusion-smj` is DataFusion with sort-merge
+joins in place of hash joins. `bench/memory` starts this.
 """
 
 import csv
 import decimal
+import functools
 import json
 import os
 import pathlib
@@ -51,11 +53,12 @@ def duckdb_rows(memory, directory, query, spill):
         yield from rows
 
 
-def datafusion_rows(memory, directory, query, spill):
+def datafusion_rows(memory, directory, query, spill, hash_joins=True):
     from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext
 
     runtime = RuntimeEnvBuilder().with_disk_manager_specified(spill).with_fair_spill_pool(memory)
     config = SessionConfig().with_target_partitions(len(os.sched_getaffinity(0)))
+    config = config.set("datafusion.optimizer.prefer_hash_join", str(hash_joins).lower())
     context = SessionContext(config, runtime)
     for name, path in tables(directory):
         register = {".csv": context.register_csv, ".json": context.register_json}
@@ -70,7 +73,8 @@ def datafusion_rows(memory, directory, query, spill):
 def main():
     engine, memory, directory, file, spill = sys.argv[1:]
     query = pathlib.Path(file).read_text().strip().rstrip(";")
-    rows = {"datafusion": datafusion_rows, "duckdb": duckdb_rows}[engine]
+    sort_merge = functools.partial(datafusion_rows, hash_joins=False)
+    rows = {"datafusion": datafusion_rows, "datafusion-smj": sort_merge, "duckdb": duckdb_rows}[engine]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     start = time.monotonic()
     for row in rows(int(memory), directory, query, spill):

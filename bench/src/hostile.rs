@@ -4,7 +4,7 @@
 //! file is as large as its [`Size`] says: full for the benchmark, a share of that for tests whose line is as much smaller.
 
 mod columns;
-mod random;
+pub(crate) mod random;
 mod text;
 
 use std::fs;

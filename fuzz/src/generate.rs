@@ -41,6 +41,9 @@ impl Scale {
 pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
     let mut random = Random::of_case(seed, number);
     let random = &mut random;
+    if random.percent(PRESSED) {
+        return pressed(seed, number, random, scale);
+    }
     let tables = tables::tables(random, scale);
     let count = *random.weighted(&[(6, 1), (2, 2), (1, 3), (1, 4)]);
     let queries = (0..count)
@@ -50,6 +53,25 @@ pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
         seed,
         number,
         environment: environment(random, &tables, scale),
+        tables,
+        queries,
+    }
+}
+
+/// The share of cases that are made to be short of memory, in percent.
+const PRESSED: u64 = 30;
+
+/// Joins of large sides, one with a key that most of its rows have, in hardly any memory: what a random case comes to
+/// once in a thousand, and only for some types of joins.
+fn pressed(seed: u64, number: u64, random: &mut Random, scale: Scale) -> Case {
+    let tables = tables::pressed(random, scale);
+    let queries = vec![relations::pressed(random, &tables, scale)];
+    let mut environment = environment(random, &tables, scale);
+    environment.memory = scale.memory * *random.pick(&[1, 1, 2, 3]) + random.below(scale.memory);
+    Case {
+        seed,
+        number,
+        environment,
         tables,
         queries,
     }

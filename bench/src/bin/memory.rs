@@ -36,16 +36,21 @@ struct Options {
     #[arg(long, value_delimiter = ',', value_name = "N,…", value_parser = clap::value_parser!(u8).range(1..=22))]
     queries: Vec<u8>,
     /// The engines; a share behind a colon is what one is told of the line, in percent
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "plimsoll,datafusion,datafusion:80,duckdb,duckdb:80",
-        value_name = "E,…"
-    )]
+    ///
+    /// [default: plimsoll, and datafusion and duckdb told all and 80 % of the line; for joins plimsoll, with ample memory
+    /// too, duckdb:80 and datafusion-smj:80]
+    #[arg(long, value_delimiter = ',', value_name = "E,…")]
     engines: Vec<Engine>,
     /// Hostile files instead of TPC-H
     #[arg(long, conflicts_with_all = ["queries", "scale"])]
     hostile: bool,
+    /// Joins instead, whose smaller side takes half of the line, all of it, twice as much, and ten times; try
+    /// --lines 256m, which takes 5 GB on disk
+    #[arg(long, conflicts_with_all = ["queries", "scale", "hostile"])]
+    joins: bool,
+    /// How often each join is run with each engine in turn
+    #[arg(long, default_value_t = 3, requires = "joins", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
     /// Where the table goes beside stdout; as JSON when it ends in .json. Written anew after each run
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -79,14 +84,25 @@ fn main() -> ExitCode {
 /// Whether every run of this engine kept its line.
 fn run(options: &Options) -> Result<bool> {
     let programs = programs(options)?;
-    let tasks = match options.hostile {
-        true => Task::hostile()?,
-        false => Task::tpch(options.scale, &queries(options), &options.python)?,
+    let tasks = match (options.hostile, options.joins) {
+        (true, _) => Task::hostile()?,
+        (_, true) => Task::joins(&options.lines)?,
+        _ => Task::tpch(options.scale, &queries(options), &options.python)?,
     };
+    let mut engines = options.engines.clone();
+    if engines.is_empty() {
+        engines = match options.joins {
+            true => Engine::OVER_JOINS.to_vec(),
+            false => Engine::ALL.to_vec(),
+        };
+    }
+    if options.joins {
+        engines = engines.repeat(options.runs as usize);
+    }
     let work = paths::target().join("bench-memory");
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
 
-    let steps = options.lines.len() * tasks.len() * options.engines.len();
+    let steps = options.lines.len() * tasks.len() * engines.len();
     let progress = Progress::new(
         steps as u64,
         "{msg} {wide_bar} {pos} of {len} runs {elapsed}",
@@ -104,7 +120,7 @@ fn run(options: &Options) -> Result<bool> {
         {
             read_all(tables);
         }
-        for &engine in &options.engines {
+        for &engine in &engines {
             progress.add(1);
             if !task.applies(engine, line) {
                 continue;
@@ -138,7 +154,7 @@ fn run_one(
     line: u64,
     work: &Path,
 ) -> Result<Outcome> {
-    let cage = Cage::new(line)
+    let cage = Cage::new(engine.limit(line))
         .map_err(|reason| anyhow!("a memory cgroup is needed and cannot be made: {reason}"))?;
     let spill = work.join("spill");
     // What a killed engine has left behind.
@@ -150,7 +166,7 @@ fn run_one(
         .with_context(|| format!("cannot run {engine}"))?;
     let _ = fs::remove_dir_all(&spill);
     let verdict = task.judge(engine, &run);
-    let outcome = Outcome::new(engine, &task.name, &run, &verdict);
+    let outcome = Outcome::new(engine, &task.name, line, &run, &verdict);
     Ok(outcome.that_must_finish(task.must_finish(line)))
 }
 
@@ -178,9 +194,10 @@ fn write(options: &Options, file: &Path, outcomes: &[Outcome]) -> Result<()> {
 }
 
 fn drawn(options: &Options, outcomes: &[Outcome]) -> String {
-    match options.hostile {
-        true => table::hostile(outcomes, &machine()),
-        false => table::tpch(outcomes, &machine(), options.scale),
+    match (options.hostile, options.joins) {
+        (true, _) => table::hostile(outcomes, &machine()),
+        (_, true) => table::joins(outcomes, &machine()),
+        _ => table::tpch(outcomes, &machine(), options.scale),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Numbers that look random and are the same everywhere.
 
 /// Steele, Lea and Flood's SplitMix64: the value at a place in its sequence, so that rows need no order to be made in.
-pub(super) fn at(place: u64) -> u64 {
+pub(crate) fn at(place: u64) -> u64 {
     let mut z = place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -9,7 +9,7 @@ pub(super) fn at(place: u64) -> u64 {
 }
 
 /// Sixteen hexadecimal digits; different for different places, since the function above is a bijection.
-pub(super) fn hex(place: u64) -> String {
+pub(crate) fn hex(place: u64) -> String {
     format!("{:016x}", at(place))
 }
 

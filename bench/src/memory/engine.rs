@@ -12,14 +12,24 @@ use serde::Serialize;
 /// What part of the line an engine is told, in percent, by those who know that its limit is not one of the process.
 const SHARE: u64 = 80;
 
+/// How many times the line is ample.
+const AMPLE: u64 = 24;
+
 /// An engine and what it is told of the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub enum Engine {
     /// This one, told the line.
     Plimsoll,
+    /// This one, with so much more memory that all fits: what others are measured by.
+    Ample,
     /// DataFusion's Python wheel with its fair pool.
     DataFusion {
+        /// Percent of the line that it is told.
+        share: u64,
+    },
+    /// The same with sort-merge joins in place of hash joins.
+    SortMerge {
         /// Percent of the line that it is told.
         share: u64,
     },
@@ -42,7 +52,7 @@ pub struct Programs {
 }
 
 impl Engine {
-    /// All of them, as they are compared.
+    /// Those that are compared over queries and hostile files.
     pub const ALL: [Engine; 5] = [
         Engine::Plimsoll,
         Engine::DataFusion { share: 100 },
@@ -50,6 +60,22 @@ impl Engine {
         Engine::DuckDb { share: 100 },
         Engine::DuckDb { share: SHARE },
     ];
+
+    /// Those that are compared over joins of large tables.
+    pub const OVER_JOINS: [Engine; 4] = [
+        Engine::Plimsoll,
+        Engine::Ample,
+        Engine::DuckDb { share: SHARE },
+        Engine::SortMerge { share: SHARE },
+    ];
+
+    /// What the kernel limits its process to, in a comparison within `line`.
+    pub fn limit(self, line: u64) -> u64 {
+        match self {
+            Engine::Ample => line * AMPLE,
+            _ => line,
+        }
+    }
 
     /// The command that runs the query in `file` over the tables in a directory, prints its rows as CSV, and ends with
     /// its figures as a line of JSON on stderr.
@@ -62,16 +88,17 @@ impl Engine {
         spill: &Path,
     ) -> Command {
         let (name, share) = match self {
-            Engine::Plimsoll => {
+            Engine::Plimsoll | Engine::Ample => {
                 let mut command = Command::new(&programs.plimsoll);
                 command
                     .env("SPARK_LOCAL_DIRS", spill)
-                    .args(["sql", "--memory", &spelled(line)])
+                    .args(["sql", "--memory", &spelled(self.limit(line))])
                     .args(["--output", "csv", "--report", "json", "--tables"])
                     .args([tables, Path::new("-f"), file]);
                 return command;
             }
             Engine::DataFusion { share } => ("datafusion", share),
+            Engine::SortMerge { share } => ("datafusion-smj", share),
             Engine::DuckDb { share } => ("duckdb", share),
         };
         let mut command = Command::new(&programs.python);
@@ -87,6 +114,9 @@ impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Engine::Plimsoll => write!(f, "plimsoll"),
+            Engine::Ample => write!(f, "plimsoll-ample"),
+            Engine::SortMerge { share: 100 } => write!(f, "datafusion-smj"),
+            Engine::SortMerge { share } => write!(f, "datafusion-smj:{share}"),
             Engine::DataFusion { share: 100 } => write!(f, "datafusion"),
             Engine::DuckDb { share: 100 } => write!(f, "duckdb"),
             Engine::DataFusion { share } => write!(f, "datafusion:{share}"),
@@ -110,10 +140,13 @@ impl FromStr for Engine {
         match name {
             _ if !(1..=100).contains(&share) => bail!("'{text}': a share is from 1 to 100 percent"),
             "plimsoll" if share == 100 => Ok(Engine::Plimsoll),
+            "plimsoll-ample" if share == 100 => Ok(Engine::Ample),
+            "datafusion-smj" => Ok(Engine::SortMerge { share }),
             "datafusion" => Ok(Engine::DataFusion { share }),
             "duckdb" => Ok(Engine::DuckDb { share }),
             _ => bail!(
-                "'{text}' is none of plimsoll, datafusion, duckdb, or one of the latter with a share: duckdb:80"
+                "'{text}' is none of plimsoll, plimsoll-ample, datafusion, datafusion-smj, duckdb, or one of the last three with a share: \
+                 duckdb:80"
             ),
         }
     }
@@ -125,7 +158,7 @@ mod tests {
 
     #[test]
     fn engines_are_read_as_they_are_written() {
-        for engine in Engine::ALL {
+        for engine in Engine::ALL.into_iter().chain(Engine::OVER_JOINS) {
             assert_eq!(engine.to_string().parse::<Engine>().unwrap(), engine);
         }
         for text in ["", "spark", "duckdb:0", "duckdb:x", "plimsoll:80"] {

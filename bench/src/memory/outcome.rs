@@ -13,7 +13,7 @@ pub struct Outcome {
     pub engine: Engine,
     /// The query, such as `q9`.
     pub query: String,
-    /// The limit that the kernel enforced.
+    /// The limit that the kernel enforced, or a share of it where memory is ample.
     pub line: u64,
     /// `right`, `refused`, or how it broke the line.
     pub verdict: Kind,
@@ -93,7 +93,7 @@ impl Kind {
 
 impl Outcome {
     /// Reads the figures of a run from what it told, as far as it did.
-    pub fn new(engine: Engine, query: &str, run: &Run, verdict: &Verdict) -> Self {
+    pub fn new(engine: Engine, query: &str, line: u64, run: &Run, verdict: &Verdict) -> Self {
         let report = last_json(&run.stderr.text);
         let number = |path: &str| report.pointer(path).and_then(Value::as_u64);
         let queries = report.get("queries").and_then(Value::as_array);
@@ -104,7 +104,7 @@ impl Outcome {
         Self {
             engine,
             query: query.to_owned(),
-            line: run.line,
+            line,
             verdict: Kind::of(verdict),
             must_finish: false,
             words: verdict.to_string(),
@@ -128,8 +128,8 @@ impl Outcome {
     /// Whether this engine did as it promises: it finished, or refused what it may refuse. Others promise nothing.
     pub fn is_as_promised(&self) -> bool {
         match (self.engine, self.verdict) {
-            (Engine::Plimsoll, Kind::Refused) => !self.must_finish,
-            (Engine::Plimsoll, verdict) => verdict.is_kept(),
+            (Engine::Plimsoll | Engine::Ample, Kind::Refused) => !self.must_finish,
+            (Engine::Plimsoll | Engine::Ample, verdict) => verdict.is_kept(),
             _ => true,
         }
     }
@@ -167,16 +167,22 @@ mod tests {
     fn figures_are_those_of_the_report_and_else_absent() {
         let told = "WARN x\n{\"peak\": {\"execution\": 5, \"allocated\": 6}, \"queries\": \
                     [{\"seconds\": 1.5, \"spilled_bytes\": 10}, {\"seconds\": 1, \"spilled_bytes\": 2}]}\n";
-        let outcome = Outcome::new(Engine::Plimsoll, "q1", &run(told), &Verdict::Right);
+        let outcome = Outcome::new(Engine::Plimsoll, "q1", 1 << 30, &run(told), &Verdict::Right);
         assert_eq!((outcome.seconds, outcome.spilled), (2.5, Some(12)));
         assert_eq!((outcome.reserved, outcome.allocated), (Some(5), Some(6)));
         assert!(outcome.is_as_promised());
         let refused = Verdict::Refused("the line of 1 GiB".into());
-        let refused = Outcome::new(Engine::Plimsoll, "q1", &run(""), &refused);
+        let refused = Outcome::new(Engine::Plimsoll, "q1", 1 << 30, &run(""), &refused);
         assert!(refused.is_as_promised());
         assert!(!refused.that_must_finish(true).is_as_promised());
         let killed = Verdict::OutOfMemory { kills: 1 };
-        let outcome = Outcome::new(Engine::DuckDb { share: 80 }, "q1", &run(""), &killed);
+        let outcome = Outcome::new(
+            Engine::DuckDb { share: 80 },
+            "q1",
+            1 << 30,
+            &run(""),
+            &killed,
+        );
         assert_eq!((outcome.seconds, outcome.reserved), (9.0, None));
         assert!(!outcome.verdict.is_kept());
     }

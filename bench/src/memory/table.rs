@@ -1,5 +1,6 @@
 //! The outcomes as Markdown.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use plimsoll_cage::human;
@@ -54,6 +55,63 @@ pub fn hostile(outcomes: &[Outcome], machine: &str) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Joins of large tables, a section for each line: seconds, and how many times those of a join in ample memory they are.
+/// Of several runs the medians.
+pub fn joins(outcomes: &[Outcome], machine: &str) -> String {
+    let mut text = format!("# Joins whose build side does not fit\n\n{machine}\n");
+    for line in lines(outcomes) {
+        let here: Vec<_> = outcomes
+            .iter()
+            .filter(|outcome| outcome.line == line)
+            .collect();
+        let mut engines: Vec<Engine> = here.iter().map(|outcome| outcome.engine).collect();
+        engines.sort_by_key(ToString::to_string);
+        engines.dedup();
+        let _ = write!(text, "\n## Within {}\n\n| build side |", human(line));
+        for engine in &engines {
+            let _ = write!(text, " {engine} |");
+        }
+        let _ = writeln!(text, "\n| --- |{}", " ---: |".repeat(engines.len()));
+        let mut queries: Vec<&str> = here.iter().map(|outcome| outcome.query.as_str()).collect();
+        queries.dedup();
+        let mut seen = HashSet::new();
+        queries.retain(|query| seen.insert(*query));
+        for query in queries {
+            let of = |engine: Engine| -> Vec<&Outcome> {
+                let runs = here.iter().copied();
+                runs.filter(|outcome| outcome.query == query && outcome.engine == engine)
+                    .collect()
+            };
+            let in_memory = median(&of(Engine::Ample));
+            let _ = write!(text, "| {query} |");
+            for engine in &engines {
+                let runs = of(*engine);
+                let cell = match (median(&runs), in_memory) {
+                    (Some(seconds), Some(in_memory)) if *engine != Engine::Ample => {
+                        format!("{seconds:.1} s, {:.2}", seconds / in_memory)
+                    }
+                    (Some(seconds), _) => format!("{seconds:.1} s"),
+                    (None, _) => runs.first().map_or("", |run| run.verdict.word()).to_owned(),
+                };
+                let _ = write!(text, " {cell} |");
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// The median of the seconds; `None` unless all runs were right.
+fn median(runs: &[&Outcome]) -> Option<f64> {
+    let mut seconds: Vec<f64> = runs.iter().map(|run| run.seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    let all_right = runs.iter().all(|run| run.verdict == Kind::Right);
+    seconds
+        .get(seconds.len() / 2)
+        .copied()
+        .filter(|_| all_right)
 }
 
 /// The lines, the smallest first.

@@ -11,6 +11,7 @@ use plimsoll_cage::{Run, Verdict, judge, spelled};
 use super::engine::{Engine, Programs};
 use crate::answers::{self, Answer};
 use crate::hostile::{Input, Size};
+use crate::large_joins::LargeJoin;
 use crate::{paths, tpch};
 
 /// What the embedding program's function allocates for each batch, and the rows it is called on.
@@ -37,6 +38,8 @@ enum Kind {
         sql: String,
         /// Set for hostile files.
         input: Option<Input>,
+        /// The only line that it is for.
+        line: Option<u64>,
     },
     /// The program `embedder`.
     Burst,
@@ -74,6 +77,7 @@ impl Task {
                 tables: tables.clone(),
                 sql: read(&paths::query(*number))?,
                 input: None,
+                line: None,
             };
             Ok(Self {
                 name: format!("q{number}"),
@@ -98,6 +102,7 @@ impl Task {
                     tables: tables.clone(),
                     sql: statement.sql,
                     input: Some(input),
+                    line: None,
                 };
                 tasks.push(Self {
                     name: format!("{}: {}", input.describe(Size::FULL), statement.name),
@@ -117,6 +122,35 @@ impl Task {
         Ok(tasks)
     }
 
+    /// Joins whose smaller side takes half of each line, all of it, twice as much, and ten times. Tables are made when
+    /// they are not there.
+    ///
+    /// # Errors
+    /// When they cannot be.
+    pub fn joins(lines: &[u64]) -> Result<Vec<Self>> {
+        let mut tasks = Vec::new();
+        for &line in lines {
+            for (halves, name) in [(1, "0.5 ×"), (2, "1 ×"), (4, "2 ×"), (20, "10 ×")] {
+                let join = LargeJoin {
+                    bytes: line / 2 * halves,
+                };
+                let kind = Kind::Query {
+                    tables: join.ensure(&paths::target().join("large-joins"))?,
+                    sql: LargeJoin::SQL.to_owned(),
+                    input: None,
+                    line: Some(line),
+                };
+                tasks.push(Self {
+                    name: name.to_owned(),
+                    kind,
+                    answer: join.answer(),
+                    names: Vec::new(),
+                });
+            }
+        }
+        Ok(tasks)
+    }
+
     /// The directory of its files, if it has some.
     pub fn tables(&self) -> Option<&Path> {
         match &self.kind {
@@ -128,7 +162,7 @@ impl Task {
     /// Whether it is for this engine and this line.
     pub fn applies(&self, engine: Engine, line: u64) -> bool {
         match self.kind {
-            Kind::Query { .. } => true,
+            Kind::Query { line: only, .. } => only.is_none_or(|only| only == line),
             Kind::Burst => engine == Engine::Plimsoll && line >= BURST_LINE,
         }
     }
@@ -139,7 +173,8 @@ impl Task {
             Kind::Query {
                 input: Some(input), ..
             } => input.must_finish(Size::FULL, line),
-            Kind::Query { input: None, .. } | Kind::Burst => false,
+            Kind::Query { line, .. } => line.is_some(),
+            Kind::Burst => false,
         }
     }
 
@@ -190,7 +225,7 @@ impl Task {
                     input: Some(input), ..
                 },
             ) => judge(run, check, input.other_errors()),
-            (Engine::Plimsoll, _) => judge(run, check, &[]),
+            (Engine::Plimsoll | Engine::Ample, _) => judge(run, check, &[]),
             // Of the others any error will do: only this engine promises words.
             _ => judge(run, check, &[""]),
         }

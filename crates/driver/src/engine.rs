@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::dialect::NarrowLiterals;
 use crate::division::SparkDivision;
+use crate::not_in::logical_rules;
 use crate::rules::rules;
 use crate::source::ScanBudget;
 use datafusion::common::config::{ConfigNonZeroUsize, Dialect, SpillCompression};
@@ -33,6 +34,7 @@ pub(crate) fn state(
         // Functions under Spark's names with Spark's meaning, in place of DataFusion's where both
         // have one.
         .with_spark_features()
+        .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(rules(join_partitions, false));
     let analyzer = builder.analyzer().get_or_insert_default();
     // Behind the rule that takes grouping sets apart, which are columns of their own until then, and before types

@@ -30,6 +30,7 @@ mod error;
 mod format;
 mod history;
 mod job;
+mod not_in;
 mod operators;
 mod options;
 mod path_tables;

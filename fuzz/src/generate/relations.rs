@@ -7,6 +7,28 @@ use crate::relation::{
 };
 use crate::sql::{Dialect, Written, write};
 
+/// How many pairs may be looked at for each row that may come of it.
+const PAIRS_TO_ROWS: f64 = 10.0;
+
+const JOINS: [JoinKind; 8] = [
+    JoinKind::Inner,
+    JoinKind::Left,
+    JoinKind::Right,
+    JoinKind::Full,
+    JoinKind::LeftSemi,
+    JoinKind::RightSemi,
+    JoinKind::LeftAnti,
+    JoinKind::RightAnti,
+];
+
+const TESTS: [TestKind; 5] = [
+    TestKind::Exists,
+    TestKind::NotExists,
+    TestKind::In,
+    TestKind::NotIn,
+    TestKind::NotIn,
+];
+
 /// A random query.
 pub(super) fn query(random: &mut Random, tables: &[Table], scale: Scale) -> Relation {
     let mut maker = Maker {
@@ -28,6 +50,30 @@ pub(super) fn query(random: &mut Random, tables: &[Table], scale: Scale) -> Rela
         relation = maker.sort(relation);
     }
     relation
+}
+
+/// Joins of the three tables, by their keys.
+pub(super) fn pressed(random: &mut Random, tables: &[Table], scale: Scale) -> Relation {
+    let mut maker = Maker {
+        random,
+        tables,
+        scale,
+    };
+    let first = maker.random.below(3);
+    let step = maker.random.between(1, 2);
+    let table = |number: u64| Relation::Table((number % 3) as u16);
+    let mut relation = maker.join_by_key(table(first), table(first + step));
+    if maker.random.percent(60) {
+        let third = table(first + 2 * step);
+        relation = match maker.random.percent(50) {
+            true => maker.join_by_key(relation, third),
+            false => maker.join_by_key(third, relation),
+        };
+    }
+    match maker.write(&relation).rows > scale.work / 8.0 || maker.random.percent(50) {
+        true => maker.aggregate(relation),
+        false => maker.sort(relation),
+    }
 }
 
 struct Maker<'a> {
@@ -118,18 +164,56 @@ impl Maker<'_> {
         (0..count).map(|_| (self.pair(), self.order())).collect()
     }
 
+    /// Two relations joined by their second columns, which are keys; the left one alone if the keys are too hot.
+    fn join_by_key(&mut self, left: Relation, right: Relation) -> Relation {
+        let on = |null_safe| {
+            vec![Pair {
+                left: 1,
+                right: 1,
+                null_safe,
+            }]
+        };
+        let join = |kind, null_safe, residual| {
+            Relation::Join(Box::new(Join {
+                left: left.clone(),
+                right: right.clone(),
+                kind,
+                on: on(null_safe),
+                residual,
+                using: false,
+            }))
+        };
+        // What a join looks at, whether it delivers it or not.
+        let pairs = self.write(&join(JoinKind::Inner, false, Vec::new()));
+        if pairs.most_rows > self.scale.work * PAIRS_TO_ROWS {
+            return left;
+        }
+        for _ in 0..12 {
+            let residual = self.residual();
+            let relation = match self.random.percent(30) {
+                true => Relation::Test(Box::new(Test {
+                    input: left.clone(),
+                    inner: right.clone(),
+                    says: *self.random.pick(&TESTS),
+                    // As a part of something larger, equality of NULLs is no key.
+                    on: on(false),
+                    residual,
+                    or: self.random.percent(60).then(|| self.predicate()),
+                })),
+                false => {
+                    let kind = *self.random.pick(&JOINS);
+                    join(kind, self.random.percent(15), residual)
+                }
+            };
+            if self.write(&relation).most_rows <= self.scale.work {
+                return relation;
+            }
+        }
+        left
+    }
+
     fn join(&mut self, left: Relation, right: Relation) -> Relation {
-        use JoinKind as K;
-        let kind = *self.random.pick(&[
-            K::Inner,
-            K::Left,
-            K::Right,
-            K::Full,
-            K::LeftSemi,
-            K::RightSemi,
-            K::LeftAnti,
-            K::RightAnti,
-        ]);
+        let kind = *self.random.pick(&JOINS);
         let mut join = Join {
             left,
             right,
@@ -164,10 +248,7 @@ impl Maker<'_> {
     }
 
     fn test(&mut self, input: Relation, inner: Relation) -> Relation {
-        use TestKind as T;
-        let says = *self
-            .random
-            .pick(&[T::Exists, T::NotExists, T::In, T::NotIn, T::NotIn]);
+        let says = *self.random.pick(&TESTS);
         let mut test = Test {
             input,
             inner,

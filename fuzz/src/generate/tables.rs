@@ -11,6 +11,26 @@ pub(super) fn tables(random: &mut Random, scale: Scale) -> Vec<Table> {
     (0..count).map(|_| table(random, &keys, scale)).collect()
 }
 
+/// Three tables of a number, a key and a text: one in which most rows have the same key, one in which none have, and
+/// one of some each.
+pub(super) fn pressed(random: &mut Random, scale: Scale) -> Vec<Table> {
+    let kind = key_kind(random);
+    let hot = Spread::Hot(50, *random.pick(&[60, 90, 100]));
+    let some = Spread::Uniform((scale.rows / *random.pick(&[3, 10])) as u32);
+    let spreads = [hot, Spread::Unique, some];
+    let table = |spread: Spread| {
+        let rows = random.between(scale.rows / 6, scale.rows);
+        let mut key = key(random, kind.clone(), rows);
+        key.spread = spread;
+        key.first = 0;
+        key.nulls = *random.pick(&[0, 0, 5]);
+        let text = text(random, &[20, 60, 200]);
+        let columns = vec![number_of_row(random), key, payload(random, text, rows)];
+        within(scale, columns, rows, storage(random))
+    };
+    spreads.map(table).into()
+}
+
 fn table(random: &mut Random, keys: &[Kind], scale: Scale) -> Table {
     let rows = match random.below(20) {
         0 => 0,
@@ -30,10 +50,16 @@ fn table(random: &mut Random, keys: &[Kind], scale: Scale) -> Table {
         };
         columns.push(payload(random, kind, rows));
     }
+    let storage = storage(random);
+    within(scale, columns, rows, storage)
+}
+
+/// A table of so many rows, or of fewer where they would be too many bytes.
+fn within(scale: Scale, columns: Vec<Column>, rows: u64, storage: Storage) -> Table {
     let mut table = Table {
         rows: vec![(0, rows as u32)],
         columns,
-        storage: storage(random),
+        storage,
     };
     let most = table.bytes().max(1);
     if most > scale.bytes {

@@ -1,11 +1,17 @@
 //! All rows with all rows: what a join without keys looks at.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
 use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{JoinSide, Result, internal_err};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{JoinSide, Result, ScalarValue, internal_err};
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_plan::joins::utils::JoinFilter;
 
 use super::gather::Pairs;
@@ -16,10 +22,14 @@ use crate::batches::{content_bytes, with_rows};
 /// What the rows of a block may come to, in bytes.
 const BLOCK_BYTES: usize = 8 << 20;
 
+/// A range of so many inner rows is worth a block of its own.
+const WORTH_A_BLOCK: usize = 256;
+
 /// A batch of probe rows on its way through a table of build rows, block by block.
 ///
-/// A block is some rows of one side, the *outer*, each with a range of rows of the other, the *inner*. The inner side
-/// is the one with more rows, so that a block is mostly one row with a slice of a column, of which nothing is copied.
+/// A block is some rows of one side, the *outer*, each with a range of rows of the other, the *inner*, which is the one
+/// with more rows. So a block is mostly one outer row, whose values are constants to the join's filter, and slices of
+/// the inner side's columns, of which nothing is copied.
 pub(crate) struct Crossing {
     /// Whether the build rows are the outer ones.
     by_build: bool,
@@ -53,12 +63,16 @@ impl Crossing {
             false => (probe_rows, build_rows),
         };
         let most = (BLOCK_BYTES / row_bytes.max(1)).clamp(1, spec.batch_size.max(1));
-        let piece = inner.min(most);
+        // Pieces of one length.
+        let piece = inner.div_ceil(inner.div_ceil(most).max(1));
         Self {
             by_build,
             outer,
             inner,
-            group: (most / piece.max(1)).clamp(1, outer.max(1)),
+            group: match piece < WORTH_A_BLOCK {
+                true => (most / piece.max(1)).clamp(1, outer.max(1)),
+                false => 1,
+            },
             piece,
             next_outer: 0,
             next_inner: 0,
@@ -131,15 +145,15 @@ impl Block {
         self.outer.len() * self.inner.len()
     }
 
-    /// Whether its only outer row was matched before, and nothing else is asked of it.
+    /// Whether all its rows of which something is asked were matched before.
     fn is_decided(&self, spec: &Spec, table: &Table, matched: &[bool]) -> bool {
-        if self.outer.len() > 1 {
-            return false;
-        }
-        match self.by_build {
-            true => spec.only_marks_build_rows() && table.is_flagged(self.outer.start),
-            false => spec.only_marks_probe_rows() && matched[self.outer.start],
-        }
+        let (build, probe) = match self.by_build {
+            true => (&self.outer, &self.inner),
+            false => (&self.inner, &self.outer),
+        };
+        let flagged = |row: usize| table.is_flagged(row);
+        (spec.only_marks_build_rows() && build.clone().all(flagged))
+            || (spec.only_marks_probe_rows() && matched[probe.clone()].iter().all(|is| *is))
     }
 
     /// For each pair of the block, outer row by outer row, whether the filter lets it pass.
@@ -149,19 +163,72 @@ impl Block {
         table: &Table,
         probe: &RecordBatch,
     ) -> Result<BooleanArray> {
-        let rows = Rows::of(self);
         let columns = filter.column_indices().iter().map(|column| {
             let (array, is_build) = match column.side {
                 JoinSide::Left => (table.batch.column(column.index), true),
                 JoinSide::Right => (probe.column(column.index), false),
                 JoinSide::None => return internal_err!("a join's filter has no mark column"),
             };
-            rows.of_column(array, is_build == self.by_build)
+            Ok((array, is_build == self.by_build))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
-        let batch = with_rows(filter.schema(), columns, self.len())?;
-        let kept = filter.expression().evaluate(&batch)?;
+        let kept = match self.outer.len() {
+            1 => self.evaluate_with_constants(filter, &columns)?,
+            _ => self.evaluate(filter, &columns)?,
+        };
         Ok(kept.into_array(self.len())?.as_boolean().clone())
+    }
+
+    /// The filter over the inner rows, with the values of the only outer row in it.
+    fn evaluate_with_constants(
+        &self,
+        filter: &JoinFilter,
+        columns: &[(&ArrayRef, bool)],
+    ) -> Result<ColumnarValue> {
+        let row = self.outer.start;
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        let mut places = Vec::with_capacity(columns.len());
+        for (field, (array, is_outer)) in filter.schema().fields().iter().zip(columns) {
+            places.push(arrays.len());
+            if !is_outer {
+                fields.push(Arc::clone(field));
+                arrays.push(array.slice(self.inner.start, self.inner.len()));
+            }
+        }
+        let filled = Arc::clone(filter.expression()).transform_up(|part| {
+            let Some(column) = part.downcast_ref::<Column>() else {
+                return Ok(Transformed::no(part));
+            };
+            let (array, is_outer) = columns[column.index()];
+            let part: Arc<dyn PhysicalExpr> = match is_outer {
+                true => Arc::new(Literal::new(ScalarValue::try_from_array(array, row)?)),
+                false => Arc::new(Column::new(column.name(), places[column.index()])),
+            };
+            Ok(Transformed::yes(part))
+        });
+        let schema = Arc::new(Schema::new(fields));
+        let batch = with_rows(&schema, arrays, self.inner.len())?;
+        filled.data()?.evaluate(&batch)
+    }
+
+    /// The filter over all pairs, each a row of its own.
+    fn evaluate(
+        &self,
+        filter: &JoinFilter,
+        columns: &[(&ArrayRef, bool)],
+    ) -> Result<ColumnarValue> {
+        let (outer, inner) = (self.outer.clone(), self.inner.clone());
+        let repeated = |row: usize| std::iter::repeat_n(row as u32, inner.len());
+        let outer_rows = UInt32Array::from_iter_values(outer.clone().flat_map(repeated));
+        let inner_rows = outer.flat_map(|_| inner.clone()).map(|row| row as u32);
+        let inner_rows = UInt32Array::from_iter_values(inner_rows);
+        let arrays = columns.iter().map(|(array, is_outer)| match is_outer {
+            true => take(array, &outer_rows, None),
+            false => take(array, &inner_rows, None),
+        });
+        let arrays = arrays.collect::<std::result::Result<_, _>>()?;
+        let batch = with_rows(filter.schema(), arrays, self.len())?;
+        filter.expression().evaluate(&batch)
     }
 
     fn add(&self, kept: impl Iterator<Item = usize>, pairs: &mut Pairs) {
@@ -178,43 +245,5 @@ impl Block {
             outer.push((self.outer.start + row) as u32);
             inner.push((self.inner.start + offset) as u32);
         }
-    }
-}
-
-/// Which rows of both sides the pairs of a block are.
-struct Rows {
-    outer: UInt32Array,
-    inner: Inner,
-}
-
-enum Inner {
-    /// As they lie in their column.
-    Slice(Range<usize>),
-    /// The same ones again and again.
-    Repeated(UInt32Array),
-}
-
-impl Rows {
-    fn of(block: &Block) -> Self {
-        let (outer, inner) = (&block.outer, &block.inner);
-        let repeated = |row: usize| std::iter::repeat_n(row as u32, inner.len());
-        Self {
-            outer: outer.clone().flat_map(repeated).collect::<Vec<_>>().into(),
-            inner: match outer.len() {
-                1 => Inner::Slice(inner.clone()),
-                _ => {
-                    let rows = outer.clone().flat_map(|_| inner.clone());
-                    Inner::Repeated(rows.map(|row| row as u32).collect::<Vec<_>>().into())
-                }
-            },
-        }
-    }
-
-    fn of_column(&self, column: &ArrayRef, is_outer: bool) -> Result<ArrayRef> {
-        Ok(match (&self.inner, is_outer) {
-            (_, true) => take(column, &self.outer, None)?,
-            (Inner::Slice(rows), false) => column.slice(rows.start, rows.len()),
-            (Inner::Repeated(rows), false) => take(column, rows, None)?,
-        })
     }
 }
