@@ -59,7 +59,7 @@ pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
 }
 
 /// The share of cases that are made to be short of memory, in percent.
-const PRESSED: u64 = 30;
+const PRESSED: u64 = 50;
 
 /// Joins of large sides, one with a key that most of its rows have, in hardly any memory: what a random case comes to
 /// once in a thousand, and only for some types of joins.
@@ -67,7 +67,7 @@ fn pressed(seed: u64, number: u64, random: &mut Random, scale: Scale) -> Case {
     let tables = tables::pressed(random, scale);
     let queries = vec![relations::pressed(random, &tables, scale)];
     let mut environment = environment(random, &tables, scale);
-    environment.memory = scale.memory * *random.pick(&[1, 1, 2, 3]) + random.below(scale.memory);
+    environment.memory = scale.memory * *random.pick(&[1, 1, 2]) + random.below(scale.memory);
     Case {
         seed,
         number,

@@ -12,26 +12,27 @@ use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateS
 use datafusion::optimizer::optimizer::{ApplyOrder, Optimizer};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
-/// Says of a `NOT IN (SELECT …)` beside `OR` what NULLs mean.
+/// Says of a `NOT IN (SELECT …)` what NULLs mean, where DataFusion does not.
 ///
 /// DataFusion makes a join that knows NULLs of a `NOT IN` that has to hold, and a mark of one that is a part of an `OR`.
-/// A mark says whether an equal value was found, and so takes `x NOT IN (NULL)`, which is unknown, for true. Here such
-/// a test becomes what SQL means by it: nothing is there to be found, or neither side has a NULL and nothing was found.
+/// A mark says whether an equal value was found, and so takes `x NOT IN (NULL)`, which is unknown, for true. A subquery
+/// that refers to the query around it is refused, or drops NULLs for which it has no rows. Here such a test becomes what
+/// SQL means by it: nothing is there to be found, or neither side has a NULL and nothing was found.
 #[derive(Debug, Default)]
-pub(crate) struct NotInBesideOr;
+pub(crate) struct NotInWithNulls;
 
 /// DataFusion's rules for logical plans, with ours before the one that makes joins of subqueries.
 pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let joins = DecorrelatePredicateSubquery::new();
     let place = rules.iter().position(|rule| rule.name() == joins.name());
-    rules.insert(place.unwrap_or(0), Arc::new(NotInBesideOr));
+    rules.insert(place.unwrap_or(0), Arc::new(NotInWithNulls));
     rules
 }
 
-impl OptimizerRule for NotInBesideOr {
+impl OptimizerRule for NotInWithNulls {
     fn name(&self) -> &str {
-        "not_in_beside_or"
+        "not_in_with_nulls"
     }
 
     fn apply_order(&self) -> Option<ApplyOrder> {
@@ -49,7 +50,9 @@ impl OptimizerRule for NotInBesideOr {
         let mut is_changed = false;
         let parts = split_conjunction_owned(filter.predicate.clone()).into_iter();
         let parts = parts.map(|part| match part {
-            Expr::InSubquery(_) => Ok(part),
+            Expr::InSubquery(test) if test.subquery.outer_ref_columns.is_empty() => {
+                Ok(Expr::InSubquery(test))
+            }
             part => spelled_out(part, filter.input.schema(), &mut is_changed),
         });
         let predicate = conjunction(parts.collect::<Result<Vec<_>>>()?);

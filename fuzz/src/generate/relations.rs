@@ -63,7 +63,7 @@ pub(super) fn pressed(random: &mut Random, tables: &[Table], scale: Scale) -> Re
     let step = maker.random.between(1, 2);
     let table = |number: u64| Relation::Table((number % 3) as u16);
     let mut relation = maker.join_by_key(table(first), table(first + step));
-    if maker.random.percent(60) {
+    if maker.random.percent(75) {
         let third = table(first + 2 * step);
         relation = match maker.random.percent(50) {
             true => maker.join_by_key(relation, third),

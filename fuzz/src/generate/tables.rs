@@ -19,12 +19,12 @@ pub(super) fn pressed(random: &mut Random, scale: Scale) -> Vec<Table> {
     let some = Spread::Uniform((scale.rows / *random.pick(&[3, 10])) as u32);
     let spreads = [hot, Spread::Unique, some];
     let table = |spread: Spread| {
-        let rows = random.between(scale.rows / 6, scale.rows);
+        let rows = random.between(scale.rows / 3, scale.rows);
         let mut key = key(random, kind.clone(), rows);
         key.spread = spread;
         key.first = 0;
         key.nulls = *random.pick(&[0, 0, 5]);
-        let text = text(random, &[20, 60, 200]);
+        let text = text(random, &[60, 120, 250]);
         let columns = vec![number_of_row(random), key, payload(random, text, rows)];
         within(scale, columns, rows, storage(random))
     };
