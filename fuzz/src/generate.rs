@@ -90,7 +90,8 @@ fn environment(random: &mut Random, tables: &[Table], scale: Scale) -> Environme
             batch_rows: (*random.pick(&[1, 7, 64, 512, 1024, 4096, 8192])).max((rows / 256) as u32),
             partitions,
             single_partition_threshold: *random.pick(&[0, 64 << 10, 1 << 20, 1 << 30]),
-            hash_joins: random.percent(85),
+            // A session plans no sort-merge joins.
+            hash_joins: true,
             dynamic_filters: random.percent(70),
             filters_in_scan: random.percent(30),
             swap_sides: random.percent(70),

@@ -17,7 +17,7 @@ struct Known {
     of_a_join: bool,
 }
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 3] = [
     Known {
         kind: FailureKind::WrongAnswer,
         found: "",
@@ -31,20 +31,6 @@ const KNOWN: [Known; 5] = [
         sql: &[],
         fault: "SortMergeJoinExec: no keys that are dictionaries, lists or structs",
         of_a_join: true,
-    },
-    Known {
-        kind: FailureKind::Judges,
-        found: "",
-        sql: &["NOT IN (SELECT", " OR "],
-        fault: "stock planner: NOT IN beside OR takes a NULL for a value that is not among the others",
-        of_a_join: false,
-    },
-    Known {
-        kind: FailureKind::Judges,
-        found: "",
-        sql: &["NOT IN (SELECT", " WHERE a."],
-        fault: "stock planner: NOT IN of a correlated subquery drops NULLs for which that is empty",
-        of_a_join: false,
     },
     Known {
         kind: FailureKind::Judges,

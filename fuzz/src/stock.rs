@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
@@ -43,8 +44,14 @@ pub fn context(bounds: Bounds) -> Result<SessionContext> {
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(GreedyMemoryPool::new(bounds.memory)))
         .build_arc()?;
-    let config = SessionConfig::new().with_target_partitions(1);
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    let state = SessionStateBuilder::new()
+        .with_config(SessionConfig::new().with_target_partitions(1))
+        .with_runtime_env(runtime)
+        .with_default_features()
+        // What NOT IN means is not for the operators to say.
+        .with_optimizer_rules(plimsoll_driver::logical_rules())
+        .build();
+    Ok(SessionContext::new_with_state(state))
 }
 
 /// Plans a query, without optimizing it.

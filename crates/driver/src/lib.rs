@@ -55,6 +55,7 @@ mod write;
 pub use error::{Error, Place, SqlError};
 pub use format::FileFormat;
 pub use history::History;
+pub use not_in::logical_rules;
 pub use operators::OperatorMetrics;
 pub use query::{Progress, Query, Rows};
 pub use record::{OperatorSpill, QueryRecord, Status};

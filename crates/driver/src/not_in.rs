@@ -21,8 +21,8 @@ use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 #[derive(Debug, Default)]
 pub(crate) struct NotInWithNulls;
 
-/// DataFusion's rules for logical plans, with ours before the one that makes joins of subqueries.
-pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+/// DataFusion's rules for logical plans, with ours before the one that makes joins of subqueries: those of a session.
+pub fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let joins = DecorrelatePredicateSubquery::new();
     let place = rules.iter().position(|rule| rule.name() == joins.name());

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
-use plimsoll_exec::{BlockNestedLoopJoins, DynamicFilters, ExternalSorts, HybridHashJoins};
+use plimsoll_exec::{
+    BlockNestedLoopJoins, DynamicFilters, ExternalSorts, ExternalWindows, HybridHashJoins,
+};
 
 use crate::source::SteadyScans;
 
@@ -15,6 +17,7 @@ type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 pub(crate) fn rules(join_partitions: usize, is_short: bool) -> Vec<Rule> {
     let mut rules = HybridHashJoins::new(join_partitions).add_to(&PhysicalOptimizer::new().rules);
     rules.push(Arc::new(BlockNestedLoopJoins));
+    rules.push(Arc::new(ExternalWindows));
     rules.push(Arc::new(DynamicFilters));
     rules.push(Arc::new(SteadyScans));
     // Behind those that may ask for a sort.

@@ -171,6 +171,31 @@ async fn a_hash_join_whose_build_side_does_not_fit_spills() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_over_more_than_memory_and_a_join_without_keys_go_to_disk() {
+    let session = session("64m");
+    let window = "SELECT max(n), max(length(s)) FROM
+        (SELECT count(*) OVER () AS n, s FROM (SELECT repeat('x', 200) || id AS s FROM range(400000)))";
+    let join = "SELECT count(*), max(s) FROM range(3) AS few(n)
+        CROSS JOIN (SELECT id, repeat('x', 200) || id AS s FROM range(400000)) AS many WHERE many.id + few.n > 400000";
+    for query in [window, join] {
+        assert_eq!(rows(&session, query).await.unwrap(), 1);
+        let history = session.history();
+        let record = history.records().next_back().unwrap();
+        assert_eq!(record.plan_given_up, None, "{query}");
+        wait_until_free(&session).await;
+    }
+    let history = session.history();
+    let spilled = history.records().next().unwrap();
+    assert!(
+        spilled
+            .spills
+            .iter()
+            .any(|spill| spill.operator == "ExternalWindowExec"),
+        "{spilled:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_spill_at_all_ends_in_an_error_that_names_it_and_the_session_goes_on() {
     let session = session("64m");
     let one_value = "SELECT cardinality(array_agg(s)) FROM (SELECT repeat('x', 200) || id AS s FROM range(1000000))";

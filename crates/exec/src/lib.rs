@@ -10,10 +10,12 @@ mod references;
 mod reserve;
 mod sort;
 mod spill;
+mod window;
 mod window_views;
 
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};
 pub use sort::{ExternalSortExec, ExternalSorts};
+pub use window::{ExternalWindowExec, ExternalWindows};
 pub use window_views::WindowsWithoutViews;

@@ -2,5 +2,7 @@
 
 #[path = "rules/dynamic_filter.rs"]
 mod dynamic_filter;
+#[path = "rules/window.rs"]
+mod window;
 #[path = "rules/window_views.rs"]
 mod window_views;

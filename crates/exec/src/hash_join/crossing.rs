@@ -151,9 +151,13 @@ impl Block {
             true => (&self.outer, &self.inner),
             false => (&self.inner, &self.outer),
         };
-        let flagged = |row: usize| table.is_flagged(row);
-        (spec.only_marks_build_rows() && build.clone().all(flagged))
-            || (spec.only_marks_probe_rows() && matched[probe.clone()].iter().all(|is| *is))
+        // Without a filter all rows of a block are matched at once.
+        let some = |rows: &Range<usize>| match &spec.filter {
+            None => rows.start..rows.start + 1,
+            Some(_) => rows.clone(),
+        };
+        (spec.only_marks_build_rows() && some(build).all(|row| table.is_flagged(row)))
+            || (spec.only_marks_probe_rows() && some(probe).all(|row| matched[row]))
     }
 
     /// For each pair of the block, outer row by outer row, whether the filter lets it pass.

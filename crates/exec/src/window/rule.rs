@@ -1,0 +1,38 @@
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::exec::of_plan;
+
+/// Puts [`ExternalWindowExec`](super::ExternalWindowExec) in place of every `WindowAggExec` that is ready to run. It has
+/// its place at the end.
+#[derive(Debug, Default)]
+pub struct ExternalWindows;
+
+impl PhysicalOptimizerRule for ExternalWindows {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            Ok(match of_plan(&node) {
+                Some(window) => Transformed::yes(Arc::new(window) as _),
+                None => Transformed::no(node),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "ExternalWindows"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
