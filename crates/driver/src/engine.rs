@@ -83,8 +83,8 @@ pub(crate) fn config(settings: &Settings, threads: usize, memory: u64) -> Sessio
     if let Ok(less_than_a_batch) = ConfigNonZeroUsize::try_new(1) {
         options.execution.max_spill_file_size_bytes = less_than_a_batch;
     }
-    // A nested-loop join that spills runs its build side twice, and the second time a scan that shares its files
-    // between partitions finds them taken: rows would be missing.
+    // Which partition reads which file would depend on which comes first, and with it the order of rows that nobody
+    // has asked for, which people expect to be the same the next time.
     options.execution.enable_file_stream_work_stealing = false;
     // The filter that min and max give to a scan forgets arguments that are no columns, and bounds that are NULL
     // (apache/datafusion#24816): row groups are passed over that hold the answer.

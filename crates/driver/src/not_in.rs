@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::logical_plan::Subquery;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -17,7 +17,7 @@ use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 /// DataFusion makes a join that knows NULLs of a `NOT IN` that has to hold, and a mark of one that is a part of an `OR`.
 /// A mark says whether an equal value was found, and so takes `x NOT IN (NULL)`, which is unknown, for true. A subquery
 /// that refers to the query around it is refused, or drops NULLs for which it has no rows. Here such a test becomes what
-/// SQL means by it: nothing is there to be found, or neither side has a NULL and nothing was found.
+/// SQL means by it.
 #[derive(Debug, Default)]
 pub(crate) struct NotInWithNulls;
 
@@ -49,11 +49,11 @@ impl OptimizerRule for NotInWithNulls {
         };
         let mut is_changed = false;
         let parts = split_conjunction_owned(filter.predicate.clone()).into_iter();
-        let parts = parts.map(|part| match part {
-            Expr::InSubquery(test) if test.subquery.outer_ref_columns.is_empty() => {
-                Ok(Expr::InSubquery(test))
-            }
-            part => spelled_out(part, filter.input.schema(), &mut is_changed),
+        let schema = filter.input.schema();
+        let parts = parts.map(|part| match unfolded(part, &mut is_changed) {
+            // DataFusion's own join for these knows NULLs.
+            Expr::InSubquery(test) if !has_to_be_spelled_out(&test) => Ok(Expr::InSubquery(test)),
+            part => spelled_out(part, schema, &mut is_changed),
         });
         let predicate = conjunction(parts.collect::<Result<Vec<_>>>()?);
         match predicate {
@@ -66,10 +66,31 @@ impl OptimizerRule for NotInWithNulls {
     }
 }
 
+/// `NOT (x IN (SELECT …))` as `x NOT IN (SELECT …)`.
+fn unfolded(part: Expr, is_changed: &mut bool) -> Expr {
+    match part {
+        Expr::Not(inner) => match *inner {
+            Expr::InSubquery(test) => {
+                *is_changed = true;
+                let negated = !test.negated;
+                Expr::InSubquery(InSubquery { negated, ..test })
+            }
+            inner => Expr::Not(Box::new(inner)),
+        },
+        part => part,
+    }
+}
+
+/// Whether a `NOT IN` that has to hold is one that DataFusion refuses, or answers without regard to NULLs: its subquery
+/// refers to the query around it, or nothing in that is looked for.
+fn has_to_be_spelled_out(test: &InSubquery) -> bool {
+    !test.subquery.outer_ref_columns.is_empty() || test.expr.column_refs().is_empty()
+}
+
 /// The condition with each `NOT IN` in it spelled out that is a part of `AND` and `OR` alone: in a WHERE, where a part
 /// that is unknown counts as one that is false.
 fn spelled_out(condition: Expr, schema: &DFSchema, is_changed: &mut bool) -> Result<Expr> {
-    match condition {
+    match unfolded(condition, is_changed) {
         Expr::BinaryExpr(BinaryExpr { left, op, right })
             if matches!(op, Operator::And | Operator::Or) =>
         {
@@ -77,46 +98,118 @@ fn spelled_out(condition: Expr, schema: &DFSchema, is_changed: &mut bool) -> Res
             let right = Box::new(spelled_out(*right, schema, is_changed)?);
             Ok(Expr::BinaryExpr(BinaryExpr { left, op, right }))
         }
-        Expr::InSubquery(test) if test.negated => of_not_in(test, schema, is_changed),
+        Expr::InSubquery(test) if test.negated => {
+            let Some(nulls) = Nulls::of(&test, schema)? else {
+                return Ok(Expr::InSubquery(test));
+            };
+            match has_to_be_spelled_out(&test) {
+                true if groups_nothing(&test.subquery.subquery) => Ok(Expr::InSubquery(test)),
+                true => {
+                    *is_changed = true;
+                    as_one_test(test, nulls, schema)
+                }
+                false if nulls == Nulls::NONE => Ok(Expr::InSubquery(test)),
+                false => {
+                    *is_changed = true;
+                    as_three_tests(test, nulls)
+                }
+            }
+        }
         other => Ok(other),
     }
 }
 
-fn of_not_in(test: InSubquery, schema: &DFSchema, is_changed: &mut bool) -> Result<Expr> {
-    let subquery = &test.subquery;
-    let (column, field) = {
-        let columns = subquery.subquery.schema().columns();
-        let Some(column) = columns.into_iter().next() else {
-            return Ok(Expr::InSubquery(test));
-        };
-        let field = subquery.subquery.schema().field(0).clone();
-        (Expr::Column(column), field)
+/// On which side of a test there may be NULLs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Nulls {
+    asked: bool,
+    found: bool,
+}
+
+impl Nulls {
+    const NONE: Nulls = Nulls {
+        asked: false,
+        found: false,
     };
-    let asks_null = test.expr.nullable(schema)?;
-    if !asks_null && !field.is_nullable() {
-        return Ok(Expr::InSubquery(test));
+
+    /// `None` if the subquery has no column.
+    fn of(test: &InSubquery, schema: &DFSchema) -> Result<Option<Self>> {
+        let subquery = test.subquery.subquery.schema();
+        if subquery.fields().is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            asked: test.expr.nullable(schema)?,
+            found: subquery.field(0).is_nullable(),
+        }))
     }
-    *is_changed = true;
-    let none = |subquery: Subquery| Expr::Exists(Exists::new(subquery, true));
-    let mut holds = Vec::new();
-    if asks_null {
-        holds.push(test.expr.as_ref().clone().is_not_null());
-    }
-    if field.is_nullable() {
-        let nulls = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery))
-            .filter(column.is_null())?
-            .build()?;
-        holds.push(none(Subquery {
-            subquery: Arc::new(nulls),
-            ..subquery.clone()
-        }));
-    }
-    let is_empty = asks_null.then(|| none(subquery.clone()));
-    let holds = holds
-        .into_iter()
-        .rfold(Expr::InSubquery(test), |all, part| and(part, all));
-    Ok(match is_empty {
-        Some(is_empty) => or(is_empty, holds),
-        None => holds,
+}
+
+/// Whether the subquery has one row whatever it reads: where it refers to the query around it, DataFusion makes groups
+/// of it, of which there is none where nothing is read.
+fn groups_nothing(plan: &LogicalPlan) -> bool {
+    let is_one_row =
+        matches!(plan, LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty());
+    is_one_row || plan.inputs().into_iter().any(groups_nothing)
+}
+
+fn none(subquery: Subquery) -> Expr {
+    Expr::Exists(Exists::new(subquery, true))
+}
+
+/// The rows of a subquery for which a condition on its column holds.
+fn rows_where(subquery: &Subquery, condition: impl FnOnce(Expr) -> Expr) -> Result<Subquery> {
+    let mut columns = subquery.subquery.schema().columns().into_iter();
+    let Some(column) = columns.next() else {
+        return internal_err!("a subquery of NOT IN has no column");
+    };
+    let plan = LogicalPlanBuilder::from(Arc::clone(&subquery.subquery));
+    let plan = plan.filter(condition(Expr::Column(column)))?.build()?;
+    let mut outer_ref_columns = plan.all_out_ref_exprs();
+    outer_ref_columns.extend(subquery.outer_ref_columns.iter().cloned());
+    outer_ref_columns.dedup();
+    Ok(Subquery {
+        subquery: Arc::new(plan),
+        outer_ref_columns,
+        ..subquery.clone()
     })
+}
+
+/// No row of the subquery equals what is asked for, or may.
+fn as_one_test(test: InSubquery, nulls: Nulls, schema: &DFSchema) -> Result<Expr> {
+    let asked = test.expr.transform_up(|part| {
+        Ok(match part {
+            Expr::Column(column) => {
+                let (_, field) = schema.qualified_field_from_column(&column)?;
+                Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), column))
+            }
+            part => Transformed::no(part),
+        })
+    });
+    let asked = asked.data()?;
+    rows_where(&test.subquery, |found| {
+        let mut may_equal = found.clone().eq(asked.clone());
+        if nulls.found {
+            may_equal = or(may_equal, found.is_null());
+        }
+        if nulls.asked {
+            may_equal = or(may_equal, asked.is_null());
+        }
+        may_equal
+    })
+    .map(none)
+}
+
+/// The subquery has no row; or neither what is asked for nor what is found is NULL, and nothing was found.
+fn as_three_tests(test: InSubquery, nulls: Nulls) -> Result<Expr> {
+    let subquery = test.subquery.clone();
+    let asked = test.expr.as_ref().clone();
+    let mut holds = Expr::InSubquery(test);
+    if nulls.found {
+        holds = and(none(rows_where(&subquery, Expr::is_null)?), holds);
+    }
+    if nulls.asked {
+        holds = or(none(subquery), and(asked.is_not_null(), holds));
+    }
+    Ok(holds)
 }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array};
 use datafusion::arrow::compute::take;
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{JoinSide, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{Column, Literal};
+use datafusion::physical_expr::expressions::{
+    BinaryExpr, CaseExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr,
+    Literal, NegativeExpr, NotExpr,
+};
 use datafusion::physical_plan::joins::utils::JoinFilter;
 
 use super::gather::Pairs;
@@ -39,6 +42,10 @@ pub(crate) struct Crossing {
     /// Outer rows in a block, and inner ones.
     group: usize,
     piece: usize,
+    /// How many pairs are worth a batch.
+    most: usize,
+    /// Whether the values of an outer row can be constants to the filter.
+    with_constants: bool,
     next_outer: usize,
     next_inner: usize,
 }
@@ -69,19 +76,21 @@ impl Crossing {
             by_build,
             outer,
             inner,
-            group: match piece < WORTH_A_BLOCK {
+            group: match piece < WORTH_A_BLOCK && copies_are_small(spec) {
                 true => (most / piece.max(1)).clamp(1, outer.max(1)),
                 false => 1,
             },
+            most,
+            with_constants: !calls_functions(spec),
             piece,
             next_outer: 0,
             next_inner: 0,
         }
     }
 
-    /// The most pairs that a block has.
-    pub(crate) fn largest_block(&self) -> usize {
-        self.group * self.piece
+    /// Whether the pairs of one more block make no more than a batch of `pairs` that are there.
+    pub(crate) fn has_room(&self, pairs: usize) -> bool {
+        pairs + self.group * self.piece <= self.most
     }
 
     /// Adds the pairs of the next block that the filter lets pass. False if there is no next block.
@@ -93,26 +102,24 @@ impl Crossing {
         matched: &[bool],
         pairs: &mut Pairs,
     ) -> Result<bool> {
-        loop {
-            let Some(block) = self.next_block() else {
-                return Ok(false);
-            };
-            if block.is_decided(spec, table, matched) {
-                continue;
-            }
-            match &spec.filter {
-                None => block.add(0..block.len(), pairs),
-                Some(filter) => {
-                    let kept = block.kept_by(filter, table, probe)?;
-                    let kept = match kept.nulls() {
-                        Some(valid) => kept.values() & valid.inner(),
-                        None => kept.values().clone(),
-                    };
-                    block.add(kept.set_indices(), pairs);
-                }
-            }
+        let Some(block) = self.next_block() else {
+            return Ok(false);
+        };
+        if block.is_decided(spec, table, matched) {
             return Ok(true);
         }
+        match &spec.filter {
+            None => block.add(0..block.len(), pairs),
+            Some(filter) => {
+                let kept = block.kept_by(filter, table, probe, self.with_constants)?;
+                let kept = match kept.nulls() {
+                    Some(valid) => kept.values() & valid.inner(),
+                    None => kept.values().clone(),
+                };
+                block.add(kept.set_indices(), pairs);
+            }
+        }
+        Ok(true)
     }
 
     fn next_block(&mut self) -> Option<Block> {
@@ -132,6 +139,44 @@ impl Crossing {
             inner,
         })
     }
+}
+
+/// Whether the filter reads no values that a copy of a row would have in full: texts of any length, lists.
+fn copies_are_small(spec: &Spec) -> bool {
+    let Some(filter) = &spec.filter else {
+        return true;
+    };
+    let fields = filter.schema().fields().iter();
+    let mut types = fields.map(|field| field.data_type());
+    types.all(|data_type| {
+        data_type.primitive_width().is_some()
+            || matches!(
+                data_type,
+                DataType::Boolean | DataType::Utf8View | DataType::BinaryView | DataType::Null
+            )
+    })
+}
+
+/// Whether the filter calls functions: not all of them take constants alone for as many rows as there are.
+fn calls_functions(spec: &Spec) -> bool {
+    let Some(filter) = &spec.filter else {
+        return false;
+    };
+    let found = filter.expression().exists(|part| {
+        let is_plain = part.is::<Column>()
+            || part.is::<Literal>()
+            || part.is::<BinaryExpr>()
+            || part.is::<CastExpr>()
+            || part.is::<NotExpr>()
+            || part.is::<NegativeExpr>()
+            || part.is::<IsNullExpr>()
+            || part.is::<IsNotNullExpr>()
+            || part.is::<LikeExpr>()
+            || part.is::<CaseExpr>()
+            || part.is::<InListExpr>();
+        Ok(!is_plain)
+    });
+    found.unwrap_or(true)
 }
 
 struct Block {
@@ -166,6 +211,7 @@ impl Block {
         filter: &JoinFilter,
         table: &Table,
         probe: &RecordBatch,
+        with_constants: bool,
     ) -> Result<BooleanArray> {
         let columns = filter.column_indices().iter().map(|column| {
             let (array, is_build) = match column.side {
@@ -177,7 +223,7 @@ impl Block {
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         let kept = match self.outer.len() {
-            1 => self.evaluate_with_constants(filter, &columns)?,
+            1 if with_constants => self.evaluate_with_constants(filter, &columns)?,
             _ => self.evaluate(filter, &columns)?,
         };
         Ok(kept.into_array(self.len())?.as_boolean().clone())

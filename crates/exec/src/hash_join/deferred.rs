@@ -197,6 +197,9 @@ impl Prober {
     }
 }
 
+/// Bytes of memory for a chunk beyond which it gets no more rows: offsets of 32 bits are to reach all of a column.
+const LARGEST_CHUNK: usize = 2 << 30;
+
 /// Build rows in as large chunks as memory has room for, and of one batch at least.
 struct Chunks {
     reader: RunReader,
@@ -226,7 +229,8 @@ impl Chunks {
         take_at_least(&memory, bytes(&first));
         let mut batches = vec![first];
         while let Some(batch) = self.reader.next().await? {
-            if memory.try_grow(bytes(&batch)).is_err() {
+            let is_full = memory.size() > LARGEST_CHUNK;
+            if is_full || memory.try_grow(bytes(&batch)).is_err() {
                 self.refused = Some(batch);
                 break;
             }

@@ -46,6 +46,9 @@ pub(crate) enum Progress {
 /// Rounds without a row of the result after which others get their turn.
 const ROUNDS_BETWEEN_YIELDS: usize = 64;
 
+/// Blocks of all rows with all rows that are looked at in a round.
+const BLOCKS_AT_ONCE: usize = 16;
+
 /// Rows of a batch.
 pub(crate) enum Rows {
     All(usize),
@@ -222,16 +225,15 @@ impl Probing {
         let crossing = self
             .crossing
             .get_or_insert_with(|| Crossing::new(spec, table, &self.batch));
-        while self.pairs.len() + crossing.largest_block() <= spec.batch_size.max(1) {
+        for _ in 0..BLOCKS_AT_ONCE {
+            if self.pairs.len() > 0 && !crossing.has_room(self.pairs.len()) {
+                break;
+            }
             let matched = &self.matched;
             if !crossing.advance(spec, table, &self.batch, matched, &mut self.pairs)? {
                 self.crossing = None;
                 self.next_work += 1;
                 break;
-            }
-            // A filter that lets little pass is not to keep the thread.
-            if self.pairs.len() == 0 {
-                return Ok(true);
             }
         }
         if self.pairs.len() > 0 {
