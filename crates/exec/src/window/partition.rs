@@ -201,3 +201,46 @@ impl Reclaim for Open {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::{ArrayRef, Int64Array};
+    use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+    use plimsoll_memory::{Region, UnifiedMemory};
+
+    #[tokio::test]
+    async fn rows_that_wait_for_the_end_of_their_partition_are_given_back() {
+        let task = TaskMemory::new(UnifiedMemory::new(Region::new(1 << 30, 0), Region::EMPTY));
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::clone(&task) as _)
+            .build_arc()
+            .unwrap();
+        let context = TaskContext::default().with_runtime(runtime);
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..5000));
+        let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+        let metrics = ExecutionPlanMetricsSet::new();
+        let work = Arc::new(Work::new(0, batch.schema(), &context, &metrics));
+        let open = Open::new(Arc::clone(&work), &context);
+        for _ in 0..4 {
+            open.push(batch.clone()).unwrap();
+        }
+        let held = task.usage().held;
+        assert!(held >= 4 * 5000 * 8, "{held}");
+        assert_eq!(task.reclaim(1), held);
+        assert_eq!((task.usage().held, task.reclaim(1)), (0, 0));
+        // What comes after goes to disk too.
+        open.push(batch).unwrap();
+        let Some(Complete::OnDisk(run)) = open.complete().unwrap() else {
+            panic!("what was given back is in memory");
+        };
+        assert_eq!(run.rows, 5 * 5000);
+        assert!(open.complete().unwrap().is_none());
+        let mut reader = run.reader(8192);
+        let mut rows = 0;
+        while let Some(batch) = reader.next().await.unwrap() {
+            rows += batch.num_rows();
+        }
+        assert_eq!(rows, run.rows);
+    }
+}
