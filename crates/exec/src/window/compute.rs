@@ -20,6 +20,9 @@ use crate::spill::Run;
 /// Bytes that the values of a partition on disk may take beyond what there is.
 const FEW: usize = 64 << 10;
 
+/// Bytes of values that all rows of a piece have a copy of.
+const PIECE_BYTES: usize = 4 << 20;
+
 /// The functions of an operator, and the rows that come of them.
 pub(crate) struct Functions {
     pub(crate) expressions: Vec<Arc<dyn WindowExpr>>,
@@ -66,18 +69,40 @@ impl Functions {
         with_rows(&self.schema, columns, batch.num_rows())
     }
 
-    /// Rows of one partition. `memory` holds their bytes and their largest column's, and comes to hold those of the
-    /// result.
+    /// Rows of one partition in one batch, and what each function comes to. `memory` holds the bytes of the rows and of
+    /// their largest column, and comes to hold those of the result.
     pub(crate) async fn of_batches(
         &self,
         batches: Vec<RecordBatch>,
         memory: &MemoryReservation,
-    ) -> Result<RecordBatch> {
+    ) -> Result<(RecordBatch, Vec<Value>)> {
         let batch = concat_by_column(&self.input, batches).await?;
-        let rows = batch.num_rows();
-        let whole = self.of_partitions(&batch, std::slice::from_ref(&(0..rows)))?;
-        memory.resize(bytes_of(&whole));
-        Ok(whole)
+        let mut taken = bytes_of(&batch);
+        let mut values = Vec::with_capacity(self.expressions.len());
+        for expression in &self.expressions {
+            values.push(match one_value(expression.as_ref())? {
+                Some(mut shared) => {
+                    shared.update_batch(&expression.evaluate_args(&batch)?)?;
+                    Value::Constant(shared.evaluate()?)
+                }
+                None => {
+                    let column = expression.evaluate(&batch)?;
+                    taken += column.get_array_memory_size();
+                    Value::Column(column)
+                }
+            });
+        }
+        memory.resize(taken);
+        Ok((batch, values))
+    }
+
+    /// How many rows are handed on at once: fewer than a batch where a value that each of them has a copy of is large.
+    pub(crate) fn rows_at_once(&self, values: &[Value]) -> usize {
+        let copied = values.iter().map(|value| match value {
+            Value::Constant(value) => value.size(),
+            Value::Column(_) => 0,
+        });
+        (PIECE_BYTES / copied.sum::<usize>().max(1)).clamp(1, self.batch_size)
     }
 
     /// What each function comes to over a partition on disk, and the memory that this takes.

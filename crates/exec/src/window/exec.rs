@@ -18,7 +18,7 @@ use datafusion::physical_plan::{
 use datafusion_execution::{TryEmitter, async_try_stream};
 use futures::StreamExt;
 
-use super::compute::Functions;
+use super::compute::{Functions, Value};
 use super::partition::{Complete, Open, Work};
 use crate::batches::tidy;
 
@@ -258,25 +258,31 @@ impl Windows {
         match self.open.complete()? {
             None => {}
             Some(Complete::InMemory(batches, memory)) => {
-                let rows = self.functions.of_batches(batches, &memory).await?;
-                let size = self.work.batch_size;
-                for start in (0..rows.num_rows()).step_by(size) {
-                    let length = size.min(rows.num_rows() - start);
-                    self.emit(rows.slice(start, length)).await;
-                }
+                let (rows, values) = self.functions.of_batches(batches, &memory).await?;
+                self.emit_with(rows, 0, &values).await?;
             }
             Some(Complete::OnDisk(run)) => {
                 let memory = self.work.reservation();
                 let (values, _memory) = self.functions.of_run(&run, memory).await?;
                 let mut first = 0;
                 let mut reader = run.reader(self.work.batch_size);
-                while let Some(batch) = reader.next().await? {
-                    let count = batch.num_rows();
-                    let rows = self.functions.with_values(batch, first, &values)?;
+                while let Some(rows) = reader.next().await? {
+                    let count = rows.num_rows();
+                    self.emit_with(rows, first, &values).await?;
                     first += count;
-                    self.emit(rows).await;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Hands on rows of a partition from number `first` on, a piece at a time.
+    async fn emit_with(&mut self, rows: RecordBatch, first: usize, values: &[Value]) -> Result<()> {
+        let size = self.functions.rows_at_once(values);
+        for start in (0..rows.num_rows()).step_by(size) {
+            let piece = rows.slice(start, size.min(rows.num_rows() - start));
+            let piece = self.functions.with_values(piece, first + start, values)?;
+            self.emit(piece).await;
         }
         Ok(())
     }

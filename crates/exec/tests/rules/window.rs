@@ -12,7 +12,7 @@ use plimsoll_exec::{ExternalSorts, ExternalWindowExec, ExternalWindows};
 use plimsoll_memory::{Region, TaskMemory, UnifiedMemory};
 
 /// Functions that need a whole partition, one at a time and together with others.
-const FUNCTIONS: [&str; 11] = [
+const FUNCTIONS: [&str; 12] = [
     "sum(v) OVER (PARTITION BY k)",
     "count(*) OVER (PARTITION BY k), max(t) OVER (PARTITION BY k), avg(v) OVER (PARTITION BY k)",
     "sum(v) OVER (PARTITION BY k ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
@@ -23,6 +23,7 @@ const FUNCTIONS: [&str; 11] = [
     "min(v) OVER (PARTITION BY k ORDER BY v ROWS BETWEEN 2 PRECEDING AND UNBOUNDED FOLLOWING), \
      sum(w) OVER (PARTITION BY k ORDER BY v ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
     "count(DISTINCT w) OVER (PARTITION BY k)",
+    "cardinality(array_agg(w) OVER (PARTITION BY k))",
     "sum(v) OVER (), ntile(3) OVER (ORDER BY v)",
     "sum(v) OVER (PARTITION BY k, w), sum(v) OVER (PARTITION BY k)",
 ];
