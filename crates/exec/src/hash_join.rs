@@ -25,10 +25,9 @@
 //!   all its probe rows. Each thread joins the rows it has set aside itself, so a row never changes
 //!   its output partition, and no thread ever waits for another to get on.
 //! - **Unmatched rows** of the build side are told by the last thread that leaves their part, from
-//!   [flags](flags) that go to disk and back with the rows.
+//!   [flags](flags) of rows in memory and [marks] of rows on disk, which go there themselves where memory is short.
 //! - **Joins without keys** are joins of one partition, in which every row meets every row (`crossing`).
-//! - **Memory** is reserved before it is taken, but for the least that a step works with: one batch, and
-//!   a bit for each row on disk. While nobody works on a build side, the memory manager may have it
+//! - **Memory** is reserved before it is taken, but for the least that a step works with: one batch. While nobody works on a build side, the memory manager may have it
 //!   written to disk (`collect::Reclaimer`).
 
 mod bounds;
@@ -41,6 +40,7 @@ mod flags;
 mod gather;
 mod index;
 mod keys;
+mod marks;
 mod members;
 mod metrics;
 mod node;

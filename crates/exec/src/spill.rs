@@ -60,6 +60,8 @@ pub(crate) struct RunFile {
     schema: SchemaRef,
     disk: Arc<Disk>,
     writer: Mutex<(Box<dyn SpillWriter>, u64)>,
+    /// Whether what is in it are rows of the query.
+    has_rows: bool,
 }
 
 /// Where one batch lies in a file.
@@ -86,6 +88,18 @@ impl RunFile {
     /// # Errors
     /// If no temporary file can be made.
     pub(crate) fn create(disk: &Arc<Disk>, schema: &SchemaRef) -> Result<Arc<Self>> {
+        Self::new(disk, schema, true)
+    }
+
+    /// A file for notes about rows, which are not counted as spilled rows themselves.
+    ///
+    /// # Errors
+    /// If no temporary file can be made.
+    pub(crate) fn of_marks(disk: &Arc<Disk>, schema: &SchemaRef) -> Result<Arc<Self>> {
+        Self::new(disk, schema, false)
+    }
+
+    fn new(disk: &Arc<Disk>, schema: &SchemaRef, has_rows: bool) -> Result<Arc<Self>> {
         let file = disk
             .manager
             .create_tmp_file(&format!("{} spills", disk.operator))?;
@@ -96,6 +110,7 @@ impl RunFile {
             schema: Arc::clone(schema),
             disk: Arc::clone(disk),
             writer: Mutex::new((writer, 0)),
+            has_rows,
         }))
     }
 
@@ -129,7 +144,9 @@ impl RunFile {
         run.largest = run.largest.max(bytes);
         let metrics = &self.disk.metrics;
         metrics.spilled_bytes.add(encoded.len());
-        metrics.spilled_rows.add(batch.num_rows());
+        if self.has_rows {
+            metrics.spilled_rows.add(batch.num_rows());
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::queries::{Random, query};
 use crate::runs::{MIB, PATIENCE, Runs, tpch_data};
-use crate::server::Server;
+use crate::server::{Client, Server};
 
 /// Queries at a time.
 const CLIENTS: usize = 3;
@@ -94,16 +94,14 @@ async fn soak_random_queries_within_a_random_line_leave_no_growth_behind() {
         return;
     };
     let mut runs = Runs::default();
-    ask_for(plan.warm_up, &server, &asked, plan.line, &mut runs).await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(server.client().await);
+    }
+    let clients = ask_for(plan.warm_up, clients, &asked, plan.line, &mut runs).await;
     let level = idle_level(&server).await;
-    ask_for(
-        plan.seconds - plan.warm_up,
-        &server,
-        &asked,
-        plan.line,
-        &mut runs,
-    )
-    .await;
+    let rest = plan.seconds - plan.warm_up;
+    let clients = ask_for(rest, clients, &asked, plan.line, &mut runs).await;
     let end = idle_level(&server).await;
     eprintln!(
         "resident when idle: {} after the warm-up, {} at the end",
@@ -117,6 +115,7 @@ async fn soak_random_queries_within_a_random_line_leave_no_growth_behind() {
             human(end)
         ));
     }
+    drop(clients);
     let run = server.end();
     let verdict = judge(&run, |_| Ok(()), &[]);
     let kept = verdict.is_kept() && run.exit == Exit::Code(0);
@@ -139,12 +138,18 @@ async fn with_answers(texts: Vec<String>, tables: &Path) -> Option<Vec<(String, 
 }
 
 /// Clients ask one query after the other for some time; what is wrong with their answers goes into `runs`.
-async fn ask_for(seconds: u64, server: &Server, asked: &Asked, line: u64, runs: &mut Runs) {
+async fn ask_for(
+    seconds: u64,
+    clients: Vec<Client>,
+    asked: &Asked,
+    line: u64,
+    runs: &mut Runs,
+) -> Vec<Client> {
     let until = Instant::now() + Duration::from_secs(seconds);
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        let (mut client, asked) = (server.client().await, Arc::clone(asked));
-        clients.push(tokio::spawn(async move {
+    let mut asking = Vec::new();
+    for mut client in clients {
+        let asked = Arc::clone(asked);
+        asking.push(tokio::spawn(async move {
             let mut wrong = Vec::new();
             while Instant::now() < until {
                 let (sql, right) = asked.next();
@@ -153,14 +158,16 @@ async fn ask_for(seconds: u64, server: &Server, asked: &Asked, line: u64, runs: 
                     wrong.push(found);
                 }
             }
-            wrong
+            (client, wrong)
         }));
     }
-    for client in clients {
-        for wrong in client.await.unwrap() {
-            runs.broke(wrong);
-        }
+    let mut clients = Vec::new();
+    for asking in asking {
+        let (client, wrong) = asking.await.unwrap();
+        clients.push(client);
+        wrong.into_iter().for_each(|wrong| runs.broke(wrong));
     }
+    clients
 }
 
 /// What is wrong with an answer.

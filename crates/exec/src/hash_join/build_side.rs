@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::collect::Reclaimer;
-use super::flags::Flags;
+use super::marks::{Marks, MarksFile, MarksWriter};
 use super::node::Node;
 use super::partitions::Partitions;
 use super::resources::Resources;
@@ -320,12 +320,9 @@ impl BuildSide {
             file.append(&mut run, &piece, crate::batches::bytes_of(&piece))?;
         }
         self.resources.metrics.spilled_partitions.add(1);
-        let flags = table.flags();
-        let node = Node::new(run, 0, self.rows, remaining, flags);
-        Ok(Part {
-            held: Held::OnDisk(Arc::new(node)),
-            remaining,
-        })
+        let mut marks = MarksWriter::new(&self.resources, &MarksFile::default());
+        marks.push(table.flags().into_iter().flatten())?;
+        Ok(Part::on_disk(run, marks.finish()?, self.rows, remaining))
     }
 
     fn all_to_disk(&self, table: &Table, remaining: usize) -> Result<Vec<Part>> {
@@ -346,17 +343,13 @@ impl BuildSide {
             partitions.push_counted(piece, share, has_flags.then_some(&flags))?;
         }
         let parts = partitions.into_parts()?;
-        Ok(parts
+        parts
             .into_iter()
             .map(|(mut rows, _)| {
-                let flags = rows.flags();
-                let node = Node::new(rows.run, 0, self.rows, remaining, flags);
-                Part {
-                    held: Held::OnDisk(Arc::new(node)),
-                    remaining,
-                }
+                let marks = rows.marks()?;
+                Ok(Part::on_disk(rows.run, marks, self.rows, remaining))
             })
-            .collect())
+            .collect()
     }
 }
 
@@ -375,8 +368,8 @@ impl Part {
         }
     }
 
-    pub(crate) fn on_disk(run: Run, flags: Option<Arc<Flags>>, rows: usize, probes: usize) -> Self {
-        let node = Node::new(run, 0, rows, probes, flags);
+    pub(crate) fn on_disk(run: Run, marks: Marks, rows: usize, probes: usize) -> Self {
+        let node = Node::new(run, 0, rows, probes, marks);
         Self {
             held: Held::OnDisk(Arc::new(node)),
             remaining: probes,

@@ -11,6 +11,7 @@ use plimsoll_memory::Reclaim;
 
 use super::bounds::Bounds;
 use super::build_side::{BuildSide, Part};
+use super::marks::Marks;
 use super::partitions::Partitions;
 use super::resources::Resources;
 use super::spec::Spec;
@@ -151,10 +152,9 @@ impl Collector {
         let stage = partitions.stage();
         let aside = partitions.set_aside(stage * probes)?;
         let mut parts = Vec::new();
-        for (mut rows, memory) in partitions.into_parts()? {
-            let flags = rows.flags();
+        for (rows, memory) in partitions.into_parts()? {
             parts.push(match rows.is_on_disk {
-                true => Part::on_disk(rows.run, flags, self.rows, probes),
+                true => Part::on_disk(rows.run, Marks::None, self.rows, probes),
                 false => {
                     let table = Table::new(&self.spec, rows.batches, None, memory).await?;
                     self.resources.metrics.build_mem_used.add(table.reserved());

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use datafusion::common::{JoinSide, Result};
 
-use super::flags::Flags;
 use super::gather::rows_of;
 use super::keys::Keys;
-use super::node::{Node, Opened};
+use super::marks::{Marks, MarksFile, MarksWriter};
+use super::node::{Gone, Node, Opened, Seen};
 use super::probe_spill::ProbeSpill;
 use super::probing::Probing;
 use super::resources::Resources;
-use super::spec::Spec;
+use super::spec::{Report, Spec};
 use super::stream::Prober;
-use super::table::{FlagsOf, Table};
+use super::table::Table;
 use crate::batches::bytes_of;
 use crate::reserve::take_at_least;
 use crate::spill::{Run, RunReader};
@@ -27,21 +27,23 @@ impl Prober {
     pub(crate) async fn join_nodes(&mut self, mut pairs: Vec<Pair>) -> Result<()> {
         while let Some((node, run)) = pairs.pop() {
             if run.is_empty() {
-                self.leave_node(&node, None, &mut pairs).await?;
+                self.leave_node(&node, Seen::Nothing, &mut pairs).await?;
             } else {
                 match node.open(&self.spec, &self.resources).await? {
                     Opened::Table(table) => {
                         self.join_table(&table, &run).await?;
                         drop(run);
-                        self.leave_node(&node, Some(table), &mut pairs).await?;
+                        self.leave_node(&node, Seen::Table(table), &mut pairs)
+                            .await?;
                     }
                     Opened::Cut(children) => {
                         self.cut_probe_rows(&children, &run, &mut pairs).await?
                     }
                     Opened::Chunks => {
-                        self.join_chunks(&node, &run).await?;
+                        let marks = self.join_chunks(&node, &run).await?;
                         drop(run);
-                        self.leave_node(&node, None, &mut pairs).await?;
+                        self.leave_node(&node, Seen::Marks(marks), &mut pairs)
+                            .await?;
                     }
                 }
             }
@@ -85,41 +87,74 @@ impl Prober {
     }
 
     /// Joins rows of which no table can hold all: build rows a chunk at a time, each chunk with all probe
-    /// rows. What was matched is remembered from chunk to chunk.
-    async fn join_chunks(&mut self, node: &Node, run: &Run) -> Result<()> {
+    /// rows. What was matched is remembered from chunk to chunk. Returns the build rows that were.
+    async fn join_chunks(&mut self, node: &Node, run: &Run) -> Result<Marks> {
         let spec = Arc::clone(&self.spec);
-        let build_flags = node.flags(&spec, &self.resources);
-        let memory = self.resources.reservation();
-        let matched = spec.of_probe().map(|report| {
-            take_at_least(&memory, Flags::bytes(run.rows));
-            (report, Flags::new(run.rows))
-        });
-        let mut first = 0;
+        let mut of_build = MarksWriter::new(&self.resources, &MarksFile::default());
+        let mut of_probe = Marks::None;
         let mut chunks = Chunks {
             reader: node.run.reader(spec.batch_size),
             refused: None,
         };
         while let Some((batches, memory)) = chunks.next(&spec, &self.resources).await? {
             self.resources.metrics.passes.add(1);
-            let flags = build_flags.clone().map(|flags| FlagsOf { flags, first });
-            let table = Arc::new(Table::new(&spec, batches, flags, memory).await?);
-            first += table.rows();
-            let flags = matched.as_ref().map(|(_, flags)| flags);
-            self.join_chunk(&table, run, flags).await?;
+            let table = Arc::new(Table::new(&spec, batches, None, memory).await?);
+            of_probe = self.join_chunk(&table, run, of_probe).await?;
             if self.output.is_full() {
-                return Ok(());
+                return Ok(Marks::None);
             }
+            of_build.push(table.flags().into_iter().flatten())?;
         }
-        let Some((report, flags)) = matched else {
-            return Ok(());
-        };
-        let mut base = 0;
-        let mut reader = run.reader(spec.batch_size);
+        if let Some(report) = spec.of_probe() {
+            self.report_probe_rows(run, &of_probe, report).await?;
+        }
+        of_build.finish()
+    }
+
+    /// Joins a chunk of the build rows with all probe rows, of which those in `matched` were matched before. Returns
+    /// those that are now.
+    async fn join_chunk(&mut self, table: &Arc<Table>, run: &Run, matched: Marks) -> Result<Marks> {
+        let has_marks = self.spec.of_probe().is_some();
+        let mut before = matched.reader();
+        let mut after = MarksWriter::new(&self.resources, &MarksFile::default());
+        let mut reader = run.reader(self.spec.batch_size);
+        while let Some(batch) = reader.next().await? {
+            let keys = Keys::of(&self.spec.probe_keys, &batch, self.spec.null_equality)?;
+            let marks = match has_marks {
+                true => before.next(batch.num_rows()).await?,
+                false => Vec::new(),
+            };
+            let probing = Probing::of_all(&self.spec, batch, keys, Arc::clone(table))?;
+            let marks = self.deliver(probing.untold(marks)).await?;
+            if self.output.is_full() {
+                break;
+            }
+            after.push(marks)?;
+        }
+        after.finish()
+    }
+
+    /// Tells of probe rows, once all build rows were seen.
+    async fn report_probe_rows(
+        &mut self,
+        run: &Run,
+        matched: &Marks,
+        report: Report,
+    ) -> Result<()> {
+        let mut matched = matched.reader();
+        let mut reader = run.reader(self.spec.batch_size);
         while let Some(batch) = reader.next().await? {
             let rows = 0..batch.num_rows();
-            let is_matched = |row: usize| flags.get(base + row);
-            let told = rows_of(&spec, JoinSide::Right, &batch, rows, report, is_matched)?;
-            base += batch.num_rows();
+            let marks = matched.next(batch.num_rows()).await?;
+            let is_matched = |row: usize| marks[row];
+            let told = rows_of(
+                &self.spec,
+                JoinSide::Right,
+                &batch,
+                rows,
+                report,
+                is_matched,
+            )?;
             self.output.push(told).await?;
             if self.output.is_full() {
                 break;
@@ -128,67 +163,35 @@ impl Prober {
         Ok(())
     }
 
-    async fn join_chunk(
-        &mut self,
-        table: &Arc<Table>,
-        run: &Run,
-        flags: Option<&Flags>,
-    ) -> Result<()> {
-        let mut base = 0;
-        let mut reader = run.reader(self.spec.batch_size);
-        while let Some(batch) = reader.next().await? {
-            let rows = batch.num_rows();
-            let keys = Keys::of(&self.spec.probe_keys, &batch, self.spec.null_equality)?;
-            let probing = Probing::of_all(&self.spec, batch, keys, Arc::clone(table))?;
-            let unmatched = vec![false; if flags.is_some() { rows } else { 0 }];
-            let matched = self.deliver(probing.untold(unmatched)).await?;
-            if self.output.is_full() {
-                break;
-            }
-            if let Some(flags) = flags {
-                let matched = matched.iter().enumerate().filter(|(_, matched)| **matched);
-                matched.for_each(|(row, _)| flags.set(base + row));
-            }
-            base += rows;
-        }
-        Ok(())
-    }
-
-    /// Is done with a node. The last thread that is tells of its rows, from `table` if it has them there.
+    /// Is done with a node, of whose rows it has seen some matched. The last thread that is tells of them.
     async fn leave_node(
         &mut self,
         node: &Arc<Node>,
-        table: Option<Arc<Table>>,
+        seen: Seen,
         pairs: &mut Vec<Pair>,
     ) -> Result<()> {
-        match node.leave().await {
-            // Another thread has cut it meanwhile: its parts are to be left.
-            Err(children) => {
+        match node.leave(seen, &self.resources).await? {
+            Gone::ToLeave(children) => {
                 pairs.extend(
                     children
                         .iter()
                         .map(|child| (Arc::clone(child), Run::default())),
                 );
             }
-            Ok(false) => {}
-            Ok(true) if self.spec.of_build().is_none() => {}
-            Ok(true) => match table {
-                Some(table) => self.report_table(&table).await?,
-                None => self.report_node(node).await?,
-            },
+            Gone::Before => {}
+            _ if self.spec.of_build().is_none() => {}
+            Gone::LastWithTable(table) => self.report_table(&table).await?,
+            Gone::Last(marks) => self.report_node(node, &marks).await?,
         }
         Ok(())
     }
 
-    async fn report_node(&mut self, node: &Node) -> Result<()> {
-        let Some(flags) = node.flags(&self.spec, &self.resources) else {
-            return Ok(());
-        };
-        let mut base = 0;
+    async fn report_node(&mut self, node: &Node, matched: &Marks) -> Result<()> {
+        let mut matched = matched.reader();
         let mut reader = node.run.reader(self.spec.batch_size);
         while let Some(batch) = reader.next().await? {
-            self.report(&batch, |row| flags.get(base + row)).await?;
-            base += batch.num_rows();
+            let marks = matched.next(batch.num_rows()).await?;
+            self.report(&batch, |row| marks[row]).await?;
             if self.output.is_full() {
                 break;
             }

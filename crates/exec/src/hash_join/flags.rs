@@ -15,15 +15,6 @@ impl Flags {
         Self { words }
     }
 
-    /// Flags as in the list.
-    pub(crate) fn from_bools(set: &[bool]) -> Self {
-        let flags = Self::new(set.len());
-        for (row, _) in set.iter().enumerate().filter(|(_, set)| **set) {
-            flags.set(row);
-        }
-        flags
-    }
-
     /// Bytes that flags for `rows` rows take.
     pub(crate) fn bytes(rows: usize) -> usize {
         rows.div_ceil(64) * size_of::<u64>()
@@ -50,8 +41,6 @@ mod tests {
 
     #[test]
     fn bits_across_words_are_their_own() {
-        let flags = Flags::from_bools(&[false, true, false]);
-        assert!(flags.get(1) && !flags.get(0) && !flags.get(2));
         let flags = Flags::new(130);
         flags.set(129);
         assert_eq!(

@@ -1,5 +1,6 @@
 //! From row numbers to rows of the result.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, new_null_array};
@@ -41,21 +42,20 @@ impl Pairs {
         self.build.len()
     }
 
+    /// Each table with the pairs that are its.
+    pub(crate) fn by_table(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let ends = self.tables.iter().skip(1).map(|(start, _)| *start);
+        let ends = ends.chain([self.len()]);
+        let tables = self.tables.iter().zip(ends);
+        tables.map(|((start, table), end)| (*table, *start..end))
+    }
+
     /// Each pair's table, build row and probe row.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, u32, u32)> {
-        let ends = self
-            .tables
-            .iter()
-            .skip(1)
-            .map(|(start, _)| *start)
-            .chain([self.len()]);
-        self.tables
-            .iter()
-            .zip(ends)
-            .flat_map(move |((start, table), end)| {
-                let rows = self.build[*start..end].iter().zip(&self.probe[*start..end]);
-                rows.map(|(build, probe)| (*table, *build, *probe))
-            })
+    fn iter(&self) -> impl Iterator<Item = (usize, u32, u32)> {
+        self.by_table().flat_map(|(table, pairs)| {
+            let rows = self.build[pairs.clone()].iter().zip(&self.probe[pairs]);
+            rows.map(move |(build, probe)| (table, *build, *probe))
+        })
     }
 
     /// Keeps the pairs for which `keep` says so.

@@ -2,6 +2,7 @@ use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::common::{Result, exec_datafusion_err};
 
 use super::keys::{Keys, Numbers, hash_columns};
+use crate::reserve::written;
 
 /// Rows hashed at a time while an index is made.
 const PIECE: usize = 8192;
@@ -33,8 +34,9 @@ impl Index {
         }
     }
 
-    /// Indexes rows by `keys`, directly by number where the numbers lie densely enough.
-    pub(crate) async fn new(keys: &Keys, rows: usize) -> Result<Self> {
+    /// Indexes rows by `keys`, directly by number where the numbers lie densely enough and `room`, in bytes, is enough
+    /// for it. It is never less than [`Index::bytes`].
+    pub(crate) async fn new(keys: &Keys, rows: usize, room: usize) -> Result<Self> {
         if rows >= u32::MAX as usize {
             return Err(exec_datafusion_err!(
                 "a part of a join's build side has {rows} rows, more than an index holds"
@@ -43,7 +45,7 @@ impl Index {
         if keys.columns.is_empty() {
             return Ok(Self::All);
         }
-        match Direct::new(keys, rows) {
+        match Direct::new(keys, rows, room) {
             Some(direct) => Ok(Self::Direct(direct)),
             None => Hashed::new(keys, rows).await.map(Self::Hashed),
         }
@@ -71,9 +73,9 @@ impl Hashed {
     async fn new(keys: &Keys, rows: usize) -> Result<Self> {
         let slots = Self::slots(rows);
         let mut index = Self {
-            slots: vec![0; slots],
+            slots: written(slots),
             shift: 64 - slots.trailing_zeros(),
-            entries: vec![0; rows],
+            entries: written(rows),
         };
         let mut hashes = Vec::with_capacity(PIECE.min(rows));
         // From the last row to the first, so that chains ascend.
@@ -130,6 +132,9 @@ impl Hashed {
     }
 }
 
+/// Beyond so many numbers for each row a hash table has fewer slots to miss, and most of these would be empty.
+const MOST_SLOTS_A_ROW: usize = 7;
+
 /// Slots by number: the key less the least key.
 pub(crate) struct Direct {
     least: i64,
@@ -139,9 +144,8 @@ pub(crate) struct Direct {
 }
 
 impl Direct {
-    /// `None` if the key is no number, or the numbers lie so far apart that the slots would take more
-    /// than a hash table.
-    fn new(keys: &Keys, rows: usize) -> Option<Self> {
+    /// `None` if the key is no number, or the numbers lie too far apart.
+    fn new(keys: &Keys, rows: usize, room: usize) -> Option<Self> {
         let [column] = keys.columns.as_slice() else {
             return None;
         };
@@ -155,19 +159,20 @@ impl Direct {
             (least.min(number), most.max(number))
         });
         let range = match most.checked_sub(least) {
-            Some(range) if range >= 0 => range as usize + 1,
+            Some(range) if (0..i64::MAX).contains(&range) => range as usize + 1,
             _ => return None,
         };
-        if (range + rows) * size_of::<u32>() > Index::bytes(rows) {
+        let is_sparse = range > rows.saturating_mul(MOST_SLOTS_A_ROW);
+        if is_sparse || (range + rows) * size_of::<u32>() > room {
             return None;
         }
-        let mut slots = vec![0_u32; range];
+        let mut slots: Vec<u32> = written(range);
         let mut next = Vec::new();
         for row in matchable().rev() {
             let slot = &mut slots[(numbers.get(row) - least) as usize];
             if *slot != 0 {
                 if next.is_empty() {
-                    next = vec![0; rows];
+                    next = written(rows);
                 }
                 next[row] = *slot;
             }
@@ -181,6 +186,11 @@ impl Direct {
         // A number below the least wraps to one far above the most.
         let slot = number.wrapping_sub(self.least) as u64;
         self.slots.get(slot as usize).copied().unwrap_or(0)
+    }
+
+    /// Whether no two rows have one key.
+    pub(crate) fn is_unique(&self) -> bool {
+        self.next.is_empty()
     }
 
     #[inline]

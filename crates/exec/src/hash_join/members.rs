@@ -17,6 +17,7 @@ use datafusion::physical_expr_common::utils::evaluate_expressions_to_arrays;
 use parking_lot::Mutex;
 
 use super::keys::{Numbers, hash_columns};
+use crate::reserve::written;
 
 /// A Bloom filter of one 64-bit word a key, four bits of it (the "blocked" filter of Putze, Sanders and Singler,
 /// *Cache-, Hash- and Space-Efficient Bloom Filters*, 2007, with a word for a block): a key costs one access to memory.
@@ -54,10 +55,8 @@ struct Codes {
 
 impl Codes {
     fn of(keys: &[ArrayRef]) -> Result<Self> {
-        if let [column] = keys
-            && let Some(numbers) = Numbers::of(column)
-        {
-            let codes = (0..column.len()).map(|row| numbers.get(row) as u64);
+        if let Some(numbers) = numbers_of(keys) {
+            let codes = (0..keys[0].len()).map(|row| numbers.get(row) as u64);
             return Ok(Self {
                 codes: codes.collect(),
                 are_numbers: true,
@@ -72,14 +71,21 @@ impl Codes {
     }
 }
 
+/// The numbers, if there is one key and it is one.
+fn numbers_of(keys: &[ArrayRef]) -> Option<Numbers> {
+    match keys {
+        [column] => Numbers::of(column),
+        _ => None,
+    }
+}
+
 impl Members {
     /// A filter of so many bytes; `None` if memory for it is refused.
     fn of_bytes(bytes: usize, memory: &MemoryReservation) -> Option<Self> {
         let memory = memory.new_empty();
         memory.try_grow(bytes).ok()?;
-        let words = vec![0_u64; bytes / size_of::<u64>()];
         Some(Self {
-            words: words.into_iter().map(AtomicU64::new).collect(),
+            words: written(bytes / size_of::<u64>()),
             _memory: memory,
         })
     }
@@ -110,12 +116,26 @@ impl Members {
         }
     }
 
-    fn look_up(&self, keys: &Codes) -> BooleanBuffer {
-        let found = |row: usize| {
-            let (word, mask) = self.place(keys.codes[row], keys.are_numbers);
-            self.words[word].load(Ordering::Relaxed) & mask == mask
-        };
-        BooleanBuffer::collect_bool(keys.codes.len(), found)
+    #[inline]
+    fn may_have(&self, code: u64, is_number: bool) -> bool {
+        let (word, mask) = self.place(code, is_number);
+        self.words[word].load(Ordering::Relaxed) & mask == mask
+    }
+
+    fn look_up(&self, keys: &[ArrayRef]) -> Result<BooleanBuffer> {
+        Ok(match numbers_of(keys) {
+            Some(Numbers::Of32(numbers)) => BooleanBuffer::collect_bool(numbers.len(), |row| {
+                self.may_have(i64::from(numbers[row]) as u64, true)
+            }),
+            Some(Numbers::Of64(numbers)) => BooleanBuffer::collect_bool(numbers.len(), |row| {
+                self.may_have(numbers[row] as u64, true)
+            }),
+            None => {
+                let mut codes = Vec::new();
+                hash_columns(keys, 0, &mut codes)?;
+                BooleanBuffer::collect_bool(codes.len(), |row| self.may_have(codes[row], false))
+            }
+        })
     }
 
     /// The part of the bits that are set.
@@ -343,7 +363,7 @@ impl PhysicalExpr for MayMatch {
             return Ok(ColumnarValue::Scalar(true.into()));
         };
         let columns = evaluate_expressions_to_arrays(&self.keys, batch)?;
-        let found = members.look_up(&Codes::of(&columns)?);
+        let found = members.look_up(&columns)?;
         Ok(ColumnarValue::Array(Arc::new(BooleanArray::new(
             found, None,
         ))))

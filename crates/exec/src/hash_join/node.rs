@@ -1,15 +1,14 @@
 use std::sync::{Arc, Weak};
 
 use datafusion::common::Result;
-use datafusion::execution::memory_pool::MemoryReservation;
-use parking_lot::Mutex;
+use tokio::sync::Mutex;
 
 use super::flags::Flags;
+use super::marks::{Marks, MarksFile, MarksWriter};
 use super::partitions::Partitions;
 use super::resources::Resources;
 use super::spec::Spec;
-use super::table::{FlagsOf, Table};
-use crate::reserve::take_at_least;
+use super::table::Table;
 use crate::spill::Run;
 
 /// How often rows are cut into partitions again before they are taken to be beyond it.
@@ -26,9 +25,15 @@ pub(crate) struct Node {
     pub(crate) depth: usize,
     /// Hardly smaller than what it was cut from: cutting it again would be in vain.
     is_stubborn: bool,
-    flags: Mutex<Option<Arc<Flags>>>,
-    flags_memory: Mutex<Option<MemoryReservation>>,
-    form: tokio::sync::Mutex<(Form, usize)>,
+    state: Mutex<State>,
+}
+
+struct State {
+    form: Form,
+    /// Probing threads that are not done with the node.
+    remaining: usize,
+    /// Which rows were matched, as far as threads have said when they left.
+    marks: Marks,
 }
 
 enum Form {
@@ -47,35 +52,18 @@ pub(crate) enum Opened {
 
 impl Node {
     /// A node of the rows in `run`, cut at `depth` from `rows` rows, for so many probing threads.
-    pub(crate) fn new(
-        run: Run,
-        depth: usize,
-        rows: usize,
-        probes: usize,
-        flags: Option<Arc<Flags>>,
-    ) -> Self {
+    pub(crate) fn new(run: Run, depth: usize, rows: usize, probes: usize, marks: Marks) -> Self {
         let is_stubborn = run.rows as u128 * 10 > rows as u128 * 9;
         Self {
             run,
             depth,
             is_stubborn,
-            flags: Mutex::new(flags),
-            flags_memory: Mutex::new(None),
-            form: tokio::sync::Mutex::new((Form::Closed, probes)),
+            state: Mutex::new(State {
+                form: Form::Closed,
+                remaining: probes,
+                marks,
+            }),
         }
-    }
-
-    /// The flags of the rows, made at the first call.
-    pub(crate) fn flags(&self, spec: &Spec, resources: &Resources) -> Option<Arc<Flags>> {
-        spec.of_build()?;
-        let mut flags = self.flags.lock();
-        if flags.is_none() {
-            let memory = resources.reservation();
-            take_at_least(&memory, Flags::bytes(self.run.rows));
-            *self.flags_memory.lock() = Some(memory);
-            *flags = Some(Arc::new(Flags::new(self.run.rows)));
-        }
-        flags.clone()
     }
 
     /// Finds out what to do with the rows.
@@ -87,8 +75,8 @@ impl Node {
         spec: &Arc<Spec>,
         resources: &Arc<Resources>,
     ) -> Result<Opened> {
-        let mut form = self.form.lock().await;
-        match &form.0 {
+        let mut state = self.state.lock().await;
+        match &state.form {
             Form::Cut(children) => return Ok(Opened::Cut(Arc::clone(children))),
             Form::Chunks => return Ok(Opened::Chunks),
             Form::Open(table) => {
@@ -98,23 +86,30 @@ impl Node {
             }
             Form::Closed => {}
         }
-        if let Some(table) = self.load(spec, resources).await? {
+        if let Some(table) = self.load(spec, resources, &state.marks).await? {
             let table = Arc::new(table);
-            form.0 = Form::Open(Arc::downgrade(&table));
+            state.form = Form::Open(Arc::downgrade(&table));
             return Ok(Opened::Table(table));
         }
         let is_beyond = self.is_stubborn || self.depth + 1 >= MOST_DEPTH;
         if is_beyond || self.run.rows <= spec.batch_size {
-            form.0 = Form::Chunks;
+            state.form = Form::Chunks;
             return Ok(Opened::Chunks);
         }
-        let children = Arc::new(self.cut(spec, resources, form.1).await?);
-        form.0 = Form::Cut(Arc::clone(&children));
+        let marks = std::mem::take(&mut state.marks);
+        let children = self.cut(spec, resources, &marks, state.remaining).await?;
+        let children = Arc::new(children);
+        state.form = Form::Cut(Arc::clone(&children));
         Ok(Opened::Cut(children))
     }
 
     /// The rows as a table, if memory has room for it.
-    async fn load(&self, spec: &Arc<Spec>, resources: &Arc<Resources>) -> Result<Option<Table>> {
+    async fn load(
+        &self,
+        spec: &Arc<Spec>,
+        resources: &Arc<Resources>,
+        marks: &Marks,
+    ) -> Result<Option<Table>> {
         let memory = resources.reservation();
         let index = spec.index_bytes(self.run.rows);
         if memory.try_grow(self.run.bytes + index).is_err() {
@@ -132,10 +127,23 @@ impl Node {
         if memory.try_resize(held + extra).is_err() {
             return Ok(None);
         }
-        let flags = self
-            .flags(spec, resources)
-            .map(|flags| FlagsOf { flags, first: 0 });
+        let flags = match spec.of_build() {
+            Some(_) => Some(self.flags(spec, marks).await?),
+            None => None,
+        };
         Table::new(spec, batches, flags, memory).await.map(Some)
+    }
+
+    async fn flags(&self, spec: &Spec, marks: &Marks) -> Result<Flags> {
+        let flags = Flags::new(self.run.rows);
+        let mut marks = marks.reader();
+        let size = spec.batch_size.max(1);
+        for start in (0..self.run.rows).step_by(size) {
+            let marked = marks.next(size.min(self.run.rows - start)).await?;
+            let marked = marked.iter().enumerate().filter(|(_, is_set)| **is_set);
+            marked.for_each(|(row, _)| flags.set(start + row));
+        }
+        Ok(flags)
     }
 
     /// Cuts the rows into partitions, by a hash function of their own.
@@ -143,39 +151,78 @@ impl Node {
         &self,
         spec: &Arc<Spec>,
         resources: &Arc<Resources>,
+        marks: &Marks,
         probes: usize,
     ) -> Result<Vec<Arc<Node>>> {
         let depth = self.depth + 1;
         let memory = resources.reservation();
         let mut partitions =
             Partitions::new(spec, resources, depth, self.run.bytes, memory).straight_to_disk();
-        let flags = self.flags.lock().clone();
+        let has_marks = !matches!(marks, Marks::None);
+        let mut marks = marks.reader();
         let mut reader = self.run.reader(spec.batch_size);
-        let mut first = 0;
         while let Some(batch) = reader.next().await? {
-            let rows = first..first + batch.num_rows();
-            first = rows.end;
-            let set: Option<Vec<bool>> = flags
-                .as_ref()
-                .map(|flags| rows.map(|row| flags.get(row)).collect());
-            partitions.push(batch, set.as_deref())?;
+            let marked = match has_marks {
+                true => Some(marks.next(batch.num_rows()).await?),
+                false => None,
+            };
+            partitions.push(batch, marked.as_deref())?;
         }
         let parts = partitions.into_parts()?;
         let node = |(mut part, _): (super::partitions::PartRows, _)| {
-            let flags = part.flags();
-            Arc::new(Node::new(part.run, depth, self.run.rows, probes, flags))
+            let marks = part.marks()?;
+            let node = Node::new(part.run, depth, self.run.rows, probes, marks);
+            Ok(Arc::new(node))
         };
-        Ok(parts.into_iter().map(node).collect())
+        parts.into_iter().map(node).collect()
     }
 
-    /// Says that a thread is done with the node. True if it was the last. If others have cut the node
+    /// Says that a thread is done with the node, and which rows it has seen matched. If others have cut the node
     /// meanwhile, the thread has to leave its parts instead.
-    pub(crate) async fn leave(&self) -> std::result::Result<bool, Arc<Vec<Arc<Node>>>> {
-        let mut form = self.form.lock().await;
-        if let Form::Cut(children) = &form.0 {
-            return Err(Arc::clone(children));
+    ///
+    /// # Errors
+    /// If the marks cannot be kept.
+    pub(crate) async fn leave(&self, seen: Seen, resources: &Arc<Resources>) -> Result<Gone> {
+        let mut state = self.state.lock().await;
+        if let Form::Cut(children) = &state.form {
+            return Ok(Gone::ToLeave(Arc::clone(children)));
         }
-        form.1 -= 1;
-        Ok(form.1 == 0)
+        state.remaining -= 1;
+        let is_last = state.remaining == 0;
+        let seen = match seen {
+            Seen::Nothing => Marks::None,
+            Seen::Marks(marks) => marks,
+            Seen::Table(table) if is_last => return Ok(Gone::LastWithTable(table)),
+            Seen::Table(table) => {
+                let mut marks = MarksWriter::new(resources, &MarksFile::default());
+                marks.push(table.flags().into_iter().flatten())?;
+                marks.finish()?
+            }
+        };
+        let marks = std::mem::take(&mut state.marks);
+        state.marks = marks.or(seen, self.run.rows, resources).await?;
+        Ok(match is_last {
+            true => Gone::Last(std::mem::take(&mut state.marks)),
+            false => Gone::Before,
+        })
     }
+}
+
+/// What a thread has seen matched of a node's rows.
+pub(crate) enum Seen {
+    Nothing,
+    Table(Arc<Table>),
+    Marks(Marks),
+}
+
+/// What is left to do for a thread that is done with a node.
+pub(crate) enum Gone {
+    /// Nothing: others are there.
+    Before,
+    /// It was the last: the rows are to be told, with these marks.
+    Last(Marks),
+    /// It was the last, and has the rows and their flags here.
+    LastWithTable(Arc<Table>),
+    /// The node is in parts by now, which are to be left.
+    ToLeave(Arc<Vec<Arc<Node>>>),
 }

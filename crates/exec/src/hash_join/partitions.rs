@@ -4,8 +4,8 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::flags::Flags;
 use super::keys::Keys;
+use super::marks::{Marks, MarksFile, MarksWriter};
 use super::resources::Resources;
 use super::scatter::{Piece, Scatter};
 use super::spec::Spec;
@@ -31,6 +31,7 @@ pub(crate) struct Partitions {
     staged_flags: Vec<bool>,
     parts: Vec<PartRows>,
     file: Option<Arc<RunFile>>,
+    marks_file: MarksFile,
     /// Covers the stage and all rows in memory.
     memory: MemoryReservation,
 }
@@ -43,17 +44,19 @@ pub(crate) struct PartRows {
     pub(crate) bytes: usize,
     pub(crate) run: Run,
     pub(crate) is_on_disk: bool,
-    /// The rows' flags, if any row came with one.
-    flags: Vec<bool>,
+    /// Whether each row was matched, if any row came with that.
+    marks: Option<MarksWriter>,
 }
 
 impl PartRows {
-    /// The flags of the rows, if any is set.
-    pub(crate) fn flags(&mut self) -> Option<Arc<Flags>> {
-        let flags = std::mem::take(&mut self.flags);
-        flags
-            .contains(&true)
-            .then(|| Arc::new(Flags::from_bools(&flags)))
+    /// Which of the rows were matched before they came here.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub(crate) fn marks(&mut self) -> Result<Marks> {
+        self.marks
+            .take()
+            .map_or(Ok(Marks::None), MarksWriter::finish)
     }
 }
 
@@ -85,6 +88,7 @@ impl Partitions {
             staged_flags: Vec::new(),
             parts,
             file: None,
+            marks_file: MarksFile::default(),
             memory,
         }
     }
@@ -169,8 +173,10 @@ impl Partitions {
         let bytes = bytes_of(&piece.batch);
         let partition = piece.partition;
         if !flags.is_empty() {
-            let flags = piece.origins.iter().map(|row| flags[*row]);
-            self.parts[partition].flags.extend(flags);
+            let marks = self.parts[partition]
+                .marks
+                .get_or_insert_with(|| MarksWriter::new(&self.resources, &self.marks_file));
+            marks.push(piece.origins.iter().map(|row| flags[*row]))?;
         }
         while !self.parts[partition].is_on_disk && self.memory.try_grow(bytes).is_err() {
             if self.spill_largest()? == 0 {

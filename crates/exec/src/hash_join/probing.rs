@@ -244,8 +244,8 @@ impl Probing {
 
     fn flag(&mut self, spec: &Spec) {
         if spec.of_build().is_some() {
-            for (table, build, _) in self.pairs.iter() {
-                self.tables[table].flag(build);
+            for (table, pairs) in self.pairs.by_table() {
+                self.tables[table].flag(&self.pairs.build[pairs]);
             }
         }
         if spec.of_probe().is_some() {
@@ -340,6 +340,19 @@ impl Lookup {
                     step,
                 )
             }
+            (Index::Direct(direct), _, Some(numbers))
+                if direct.is_unique() && self.nulls.is_none() =>
+            {
+                let position = &mut self.position;
+                match numbers {
+                    Numbers::Of32(numbers) => one_each(position, rows, spec, pairs, |row| {
+                        direct.first(i64::from(numbers[row as usize]))
+                    }),
+                    Numbers::Of64(numbers) => one_each(position, rows, spec, pairs, |row| {
+                        direct.first(numbers[row as usize])
+                    }),
+                }
+            }
             (Index::Direct(direct), _, Some(numbers)) => {
                 let nulls = self.nulls.as_ref();
                 let first = |row: u32| match nulls.is_some_and(|nulls| nulls.is_null(row as usize))
@@ -362,6 +375,38 @@ impl Lookup {
             _ => true,
         }
     }
+}
+
+/// As [`walk`] where no chain has more than one link and no link has to be looked at: a row is written whether it has
+/// a partner or not and counted only if it has, which leaves the processor nothing to guess.
+#[inline(always)]
+fn one_each(
+    position: &mut usize,
+    rows: &Rows,
+    spec: &Spec,
+    pairs: &mut Pairs,
+    first: impl Fn(u32) -> u32,
+) -> bool {
+    let start = pairs.len();
+    let room = spec.batch_size.saturating_sub(start);
+    let until = rows.len().min(*position + room);
+    pairs.build.resize(start + until - *position, 0);
+    pairs.probe.resize(start + until - *position, 0);
+    let mut end = start;
+    let mut look_up = |row: u32| {
+        let link = first(row);
+        pairs.build[end] = link.wrapping_sub(1);
+        pairs.probe[end] = row;
+        end += usize::from(link != 0);
+    };
+    match rows {
+        Rows::All(_) => (*position..until).for_each(|row| look_up(row as u32)),
+        Rows::Some(rows) => rows[*position..until].iter().for_each(|row| look_up(*row)),
+    }
+    pairs.build.truncate(end);
+    pairs.probe.truncate(end);
+    *position = until;
+    until == rows.len()
 }
 
 /// Follows the chain of each row from where the last call stopped, until `pairs` are a full batch. True

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
@@ -17,16 +15,8 @@ pub(crate) struct Table {
     pub(crate) batch: RecordBatch,
     pub(crate) keys: Vec<ArrayRef>,
     pub(crate) index: Index,
-    flags: Option<Arc<Flags>>,
-    /// The flag of the first row.
-    first_flag: usize,
+    flags: Option<Flags>,
     memory: MemoryReservation,
-}
-
-/// Flags that rows had before they were in a table, and which of them is the first row's.
-pub(crate) struct FlagsOf {
-    pub(crate) flags: Arc<Flags>,
-    pub(crate) first: usize,
 }
 
 impl Table {
@@ -41,36 +31,28 @@ impl Table {
         Some(spec.index_bytes(rows) + flags + largest_column(batches))
     }
 
-    /// Makes a table of batches. `memory` holds their bytes and [`extra_bytes`](Self::extra_bytes), and
+    /// Makes a table of batches, with the flags that rows had before if they had any. `memory` holds their bytes and [`extra_bytes`](Self::extra_bytes), and
     /// keeps what the table takes in the end.
     pub(crate) async fn new(
         spec: &Spec,
         batches: Vec<RecordBatch>,
-        flags: Option<FlagsOf>,
+        flags: Option<Flags>,
         memory: MemoryReservation,
     ) -> Result<Self> {
         let batch = concat_by_column(&spec.build_schema, batches).await?;
         let keys = Keys::of(&spec.build_keys, &batch, spec.null_equality)?;
-        let index = Index::new(&keys, batch.num_rows()).await?;
         let rows = batch.num_rows();
-        let flags = match (flags, spec.of_build()) {
-            (Some(flags), _) => Some(flags),
-            (None, Some(_)) => Some(FlagsOf {
-                flags: Arc::new(Flags::new(rows)),
-                first: 0,
-            }),
-            (None, None) => None,
-        };
-        let taken =
-            bytes_of(&batch) + index.size() + flags.as_ref().map_or(0, |_| Flags::bytes(rows));
-        memory.resize(taken);
-        let (flags, first_flag) = flags.map_or((None, 0), |of| (Some(of.flags), of.first));
+        let flag_bytes = spec.of_build().map_or(0, |_| Flags::bytes(rows));
+        // What making them one batch took is free again.
+        let room = memory.size().saturating_sub(bytes_of(&batch) + flag_bytes);
+        let index = Index::new(&keys, rows, room.max(Index::bytes(rows))).await?;
+        let flags = flags.or_else(|| spec.of_build().map(|_| Flags::new(rows)));
+        memory.resize(bytes_of(&batch) + index.size() + flag_bytes);
         Ok(Self {
             batch,
             keys: keys.columns,
             index,
             flags,
-            first_flag,
             memory,
         })
     }
@@ -84,20 +66,22 @@ impl Table {
         self.memory.size()
     }
 
-    pub(crate) fn flag(&self, row: u32) {
+    /// Notes that these rows were matched.
+    pub(crate) fn flag(&self, rows: &[u32]) {
         if let Some(flags) = &self.flags {
-            flags.set(self.first_flag + row as usize);
+            for row in rows {
+                flags.set(*row as usize);
+            }
         }
     }
 
     pub(crate) fn is_flagged(&self, row: usize) -> bool {
-        self.flags
-            .as_ref()
-            .is_some_and(|flags| flags.get(self.first_flag + row))
+        self.flags.as_ref().is_some_and(|flags| flags.get(row))
     }
 
-    /// The flags, where the join needs any.
-    pub(crate) fn flags(&self) -> Option<Arc<Flags>> {
-        self.flags.clone()
+    /// Whether each row was matched, where the join asks for it.
+    pub(crate) fn flags(&self) -> Option<impl Iterator<Item = bool>> {
+        let flags = self.flags.as_ref()?;
+        Some((0..self.rows()).map(|row| flags.get(row)))
     }
 }
