@@ -3,28 +3,20 @@
 //! Every key of the smaller table, `small`, is in the larger one, `large`, which has a fifth more rows. Keys come in no order. The answer
 //! of the [query](LargeJoin::SQL) follows from the number of rows.
 
-use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 
 use crate::answers::Answer;
 use crate::hostile::random;
-use crate::progress::Progress;
+use crate::made;
 
 /// Bytes of a row of the smaller table in memory: two numbers, a text of 40 characters, and its view.
 const ROW_BYTES: u64 = 8 + 8 + 40 + 16;
-
-/// Rows written at a time.
-const BATCH: u64 = 64 << 10;
 
 /// A prime, larger than any number of rows here: its multiples meet every row once.
 const STEP: u64 = 1_000_000_007;
@@ -62,25 +54,12 @@ impl LargeJoin {
     /// When they cannot be written.
     pub fn ensure(self, parent: &Path) -> Result<PathBuf> {
         let directory = parent.join(format!("rows-{}", self.small_rows()));
-        if directory.exists() {
-            return Ok(directory);
-        }
-        let cannot = || format!("cannot write {}", directory.display());
-        fs::create_dir_all(parent).with_context(cannot)?;
-        let progress = Progress::new(1, "{msg} {elapsed}");
-        progress.say(&format!(
-            "making tables of {} and {} rows",
+        let what = format!(
+            "tables of {} and {} rows",
             self.small_rows(),
             self.large_rows()
-        ));
-        let partial = directory.with_extension(format!("partial-{}", process::id()));
-        let written = self.write(&partial);
-        if written.is_err() {
-            // What is left of them is of no use; that it cannot be removed either adds nothing.
-            let _ = fs::remove_dir_all(&partial);
-        }
-        written.with_context(cannot)?;
-        fs::rename(&partial, &directory).with_context(cannot)?;
+        );
+        made::ensure(&directory, &what, |directory| self.write(directory))?;
         Ok(directory)
     }
 
@@ -89,16 +68,7 @@ impl LargeJoin {
             ("small", self.small_rows(), 40),
             ("large", self.large_rows(), 56),
         ] {
-            let folder = directory.join(name);
-            fs::create_dir_all(&folder)?;
-            let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
-            let file = File::create(folder.join("1.parquet"))?;
-            let schema = batch(0..1, rows, text)?.schema();
-            let mut writer = ArrowWriter::try_new(file, schema, Some(properties.build()))?;
-            for start in (0..rows).step_by(BATCH as usize) {
-                writer.write(&batch(start..rows.min(start + BATCH), rows, text)?)?;
-            }
-            writer.close()?;
+            made::table(directory, name, rows, |places| batch(places, rows, text))?;
         }
         Ok(())
     }
@@ -125,6 +95,7 @@ fn batch(places: Range<u64>, rows: u64, text: usize) -> Result<RecordBatch> {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::fs;
 
     #[test]
     fn every_key_is_there_once_and_the_tables_are_left_alone_once_made() {

@@ -11,6 +11,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use datafusion::arrow::util::display::array_value_to_string;
 use serde::{Deserialize, Serialize};
 
+use crate::sql::Dialect;
+
 /// The first ordinal of the special values.
 pub const SPECIAL: u64 = 1 << 40;
 
@@ -230,12 +232,16 @@ impl Kind {
     }
 
     /// The value of an ordinal as SQL writes it.
-    pub fn literal(&self, ordinal: u64) -> String {
+    pub fn literal(&self, ordinal: u64, dialect: Dialect) -> String {
         let array = self.array(&[Some(ordinal)]);
         let text = array_value_to_string(&array, 0).unwrap_or_default();
         match self {
             Kind::Boolean | Kind::Whole { .. } => text,
             Kind::Text { .. } => format!("'{}'", text.replace('\'', "''")),
+            // Its plain one has no nanoseconds.
+            Kind::Timestamp {
+                unit: Unit::Nanosecond,
+            } if dialect == Dialect::DuckDb => format!("CAST('{text}' AS TIMESTAMP_NS)"),
             _ => format!("CAST('{text}' AS {})", self.sql_name()),
         }
     }

@@ -44,6 +44,14 @@ struct Question {
     plan: LogicalPlan,
     right: Answer,
     in_order: bool,
+    /// What DuckDB answers, and what it was asked, if that is not the same.
+    disputed: Option<Dispute>,
+}
+
+/// Judges that disagree: of two that agree the third is wrong.
+struct Dispute {
+    answer: Answer,
+    told: String,
 }
 
 /// The queries that run now, for whoever wants to know what hangs.
@@ -126,29 +134,27 @@ impl Runner {
                     plan,
                     right,
                     in_order: matches!(relation, Relation::Sort(_)),
+                    disputed: None,
                 }),
                 Verdict::Unsupported(why) => skipped.push(format!("unsupported: {why}")),
                 Verdict::TooLarge(what) => skipped.push(format!("too large: {what}")),
             }
         }
-        for question in &questions {
-            let asked = self.ask_duckdb(case, question, directory);
-            let (key, failure) = asked;
+        for question in &mut questions {
+            let (key, disputed) = self.ask_duckdb(case, question, directory);
             *tried.duckdb.entry(key).or_default() += 1;
-            if let Some(failure) = failure {
-                tried.outcome = Outcome::Failed(failure);
-            }
+            question.disputed = disputed;
         }
         Ok(questions)
     }
 
-    /// What DuckDB says to a question: how that is counted, and whether it is a failure.
+    /// What DuckDB says to a question: how that is counted, and its answer if it is another.
     fn ask_duckdb(
         &mut self,
         case: &Case,
         question: &Question,
         directory: &Path,
-    ) -> (String, Option<Failure>) {
+    ) -> (String, Option<Dispute>) {
         let Some(python) = &self.python else {
             return ("not there".to_owned(), None);
         };
@@ -178,12 +184,9 @@ impl Runner {
             Ok(Ok(answer)) => match right.difference(&answer, false) {
                 None => ("agrees".to_owned(), None),
                 Some(difference) => {
-                    let failure = Failure {
-                        kind: FailureKind::Judges,
-                        query: Some(question.number),
-                        what: format!("DuckDB: {difference}\nDuckDB's query: {sql}"),
-                    };
-                    ("disagrees".to_owned(), Some(failure))
+                    let told = format!("DuckDB: {difference}\nDuckDB's query: {sql}");
+                    let key = "disagrees with stock DataFusion".to_owned();
+                    (key, Some(Dispute { answer, told }))
                 }
             },
         }
@@ -283,6 +286,7 @@ async fn answers(
             Ok((number, Err(wrong))) => {
                 let (kind, what) = match wrong {
                     Wrong::Answer(what) => (FailureKind::WrongAnswer, what),
+                    Wrong::Disputed(what) => (FailureKind::Judges, what),
                     Wrong::Trouble(Trouble::Error(what)) => (FailureKind::Error, what),
                     Wrong::Trouble(Trouble::Refused(refusal)) => {
                         (FailureKind::Refused, refusal.error)
@@ -318,6 +322,8 @@ async fn answers(
 
 enum Wrong {
     Answer(String),
+    /// It is not what DuckDB answers, which is not what stock DataFusion does.
+    Disputed(String),
     Trouble(Trouble),
 }
 
@@ -340,9 +346,20 @@ async fn put(subject: &Subject, question: Question, watched: &Watched) -> Result
         answer.add(&batch?).map_err(unreadable)?;
     }
     drop(rows);
+    let seen = Ok(Seen::in_plan(&running.operators()));
+    if let Some(Dispute {
+        answer: theirs,
+        told,
+    }) = question.disputed
+    {
+        return match theirs.difference(&answer, false) {
+            Some(difference) => Err(Wrong::Disputed(format!("{told}\nand ours: {difference}"))),
+            None => seen,
+        };
+    }
     match question.right.difference(&answer, question.in_order) {
         Some(difference) => Err(Wrong::Answer(difference)),
-        None => Ok(Seen::in_plan(&running.operators())),
+        None => seen,
     }
 }
 

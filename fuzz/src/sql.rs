@@ -231,7 +231,7 @@ impl Writer<'_> {
             Says::Compare(order, ordinal) => {
                 let column = &columns[place];
                 let ordinal = column.first + ordinal % (column.distinct as u64).max(1);
-                let mut literal = column.kind.literal(ordinal);
+                let mut literal = column.kind.literal(ordinal, self.dialect);
                 if self.dialect == Dialect::DuckDb {
                     literal = literal.replace("BIGINT UNSIGNED", "UBIGINT");
                 }

@@ -48,6 +48,10 @@ struct Options {
     /// --lines 256m, which takes 5 GB on disk
     #[arg(long, conflicts_with_all = ["queries", "scale", "hostile"])]
     joins: bool,
+    /// The questions of H2O's benchmark at 10 million rows instead: all, or those whose names begin so, such as
+    /// groupby,join-05; try --lines 512m
+    #[arg(long, conflicts_with_all = ["queries", "scale", "hostile", "joins"], num_args = 0.., value_delimiter = ',', value_name = "NAME,…")]
+    h2o: Option<Vec<String>>,
     /// How often each join is run with each engine in turn
     #[arg(long, default_value_t = 3, requires = "joins", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
@@ -84,9 +88,10 @@ fn main() -> ExitCode {
 /// Whether every run of this engine kept its line.
 fn run(options: &Options) -> Result<bool> {
     let programs = programs(options)?;
-    let tasks = match (options.hostile, options.joins) {
-        (true, _) => Task::hostile()?,
-        (_, true) => Task::joins(&options.lines)?,
+    let tasks = match (&options.h2o, options.hostile, options.joins) {
+        (Some(names), ..) => Task::h2o(names, &programs)?,
+        (_, true, _) => Task::hostile()?,
+        (_, _, true) => Task::joins(&options.lines)?,
         _ => Task::tpch(options.scale, &queries(options), &options.python)?,
     };
     let mut engines = options.engines.clone();
@@ -194,11 +199,13 @@ fn write(options: &Options, file: &Path, outcomes: &[Outcome]) -> Result<()> {
 }
 
 fn drawn(options: &Options, outcomes: &[Outcome]) -> String {
-    match (options.hostile, options.joins) {
-        (true, _) => table::hostile(outcomes, &machine()),
-        (_, true) => table::joins(outcomes, &machine()),
-        _ => table::tpch(outcomes, &machine(), options.scale),
-    }
+    let title = match (&options.h2o, options.hostile, options.joins) {
+        (_, true, _) => return table::hostile(outcomes, &machine()),
+        (_, _, true) => return table::joins(outcomes, &machine()),
+        (Some(_), ..) => "H2O's questions at 10 million rows".to_owned(),
+        _ => format!("TPC-H at scale {}", options.scale),
+    };
+    table::queries(outcomes, &machine(), &title)
 }
 
 fn programs(options: &Options) -> Result<Programs> {

@@ -7,11 +7,9 @@ use plimsoll_cage::human;
 
 use super::engine::Engine;
 use super::outcome::{Kind, Outcome};
-use crate::tpch::Scale;
-
-/// TPC-H, a section for each line: this engine's figures, then all engines side by side.
-pub fn tpch(outcomes: &[Outcome], machine: &str, scale: Scale) -> String {
-    let mut text = format!("# TPC-H at scale {scale} in a memory cgroup\n\n{machine}\n");
+/// Queries, a section for each line: this engine's figures, then all engines side by side.
+pub fn queries(outcomes: &[Outcome], machine: &str, title: &str) -> String {
+    let mut text = format!("# {title} in a memory cgroup\n\n{machine}\n");
     for line in lines(outcomes) {
         let here: Vec<_> = outcomes
             .iter()
@@ -260,7 +258,7 @@ mod tests {
             outcome(duckdb, "q1", Kind::Killed, 1.0),
             outcome(duckdb, "q2", Kind::Right, 2.5),
         ];
-        let drawn = tpch(&outcomes, "a machine", "10".parse().unwrap());
+        let drawn = queries(&outcomes, "a machine", "TPC-H");
         for row in [
             "## Within 1 GiB",
             "| q1 | right | 1.0 | 1 MiB | – | – | 512 MiB | 50 % |",

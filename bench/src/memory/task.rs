@@ -5,14 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use plimsoll_cage::{Run, Verdict, judge, spelled};
 
 use super::engine::{Engine, Programs};
 use crate::answers::{self, Answer};
 use crate::hostile::{Input, Size};
 use crate::large_joins::LargeJoin;
-use crate::{paths, tpch};
+use crate::{h2o, paths, tpch};
 
 /// What the embedding program's function allocates for each batch, and the rows it is called on.
 const BURST_BYTES: u64 = 300_000_000;
@@ -20,6 +20,9 @@ const BURST_ROWS: u64 = 1_000_000;
 
 /// The line that the burst is meant for; under it two threads' bursts alone are more.
 const BURST_LINE: u64 = 1 << 30;
+
+/// What DuckDB may take for answers that are recorded; what does not fit it spills.
+const AMPLE_FOR_ANSWERS: u64 = 8 << 30;
 
 /// Something to run, and what has to come of it.
 pub struct Task {
@@ -151,6 +154,44 @@ impl Task {
         Ok(tasks)
     }
 
+    /// The questions of H2O's benchmark, with DuckDB's answers, which are recorded when they are not there; all, or those
+    /// whose names begin with one of `prefixes`.
+    ///
+    /// # Errors
+    /// When data or answers cannot be made or read.
+    pub fn h2o(prefixes: &[String], programs: &Programs) -> Result<Vec<Self>> {
+        let parent = paths::target().join("h2o");
+        let tables = h2o::ensure(&parent, h2o::ROWS)?;
+        let recorded = parent.join(format!("answers-{}", h2o::ROWS));
+        fs::create_dir_all(&recorded)
+            .with_context(|| format!("cannot create {}", recorded.display()))?;
+        let mut tasks = Vec::new();
+        for (name, sql) in h2o::questions()? {
+            let is_asked = prefixes.iter().any(|prefix| name.starts_with(prefix));
+            if !is_asked && !prefixes.is_empty() {
+                continue;
+            }
+            let csv = answered(programs, &tables, &sql, &recorded.join(&name))?;
+            tasks.push(Self {
+                name,
+                kind: Kind::Query {
+                    tables: tables.clone(),
+                    sql,
+                    input: None,
+                    line: None,
+                },
+                answer: answers::parse(&csv),
+                names: Vec::new(),
+            });
+        }
+        ensure!(
+            !tasks.is_empty(),
+            "no question's name begins with {}",
+            prefixes.join(" or ")
+        );
+        Ok(tasks)
+    }
+
     /// The directory of its files, if it has some.
     pub fn tables(&self) -> Option<&Path> {
         match &self.kind {
@@ -237,6 +278,34 @@ impl Task {
             Kind::Burst => "",
         }
     }
+}
+
+/// DuckDB's answer with ample memory as CSV, from the file of this name, which is written when it is not there. A
+/// question that has been changed is answered anew.
+fn answered(programs: &Programs, tables: &Path, sql: &str, name: &Path) -> Result<String> {
+    let (question, answer) = (name.with_extension("sql"), name.with_extension("csv"));
+    let is_same = fs::read_to_string(&question).is_ok_and(|asked| asked == sql);
+    if let (true, Ok(csv)) = (is_same, fs::read_to_string(&answer)) {
+        return Ok(csv);
+    }
+    eprintln!("recording DuckDB's answer in {}", answer.display());
+    let cannot = || format!("cannot write {}", question.display());
+    fs::write(&question, sql).with_context(cannot)?;
+    let spill = name.with_extension("spill");
+    let duckdb = Engine::DuckDb { share: 100 };
+    let output = duckdb
+        .command(programs, AMPLE_FOR_ANSWERS, tables, &question, &spill)
+        .output()
+        .context("cannot run DuckDB")?;
+    let _ = fs::remove_dir_all(&spill);
+    let csv = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        // Without it the answer counts as not there.
+        let _ = fs::remove_file(&question);
+        bail!("DuckDB: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    fs::write(&answer, &csv).with_context(cannot)?;
+    Ok(csv)
 }
 
 /// Has DuckDB answer, with all the memory of the machine.

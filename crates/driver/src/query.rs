@@ -268,7 +268,7 @@ struct Running {
 impl Running {
     fn end(&mut self, status: Status, error: Option<String>) {
         if self.stream.take().is_some() {
-            self.history.lock().push(self.query.record(status, error));
+            self.history.lock().push(&self.query.record(status, error));
         }
     }
 }

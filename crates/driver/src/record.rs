@@ -1,8 +1,8 @@
 use plimsoll_memory::{Holder, Refusal};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a query ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// All its rows were delivered.
@@ -14,7 +14,7 @@ pub enum Status {
 }
 
 /// What one operator wrote to disk because it was refused memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorSpill {
     /// DataFusion's name of the operator, such as `SortExec`.
     pub operator: String,
@@ -38,7 +38,7 @@ impl OperatorSpill {
 }
 
 /// What is known of a query once it is over. Sizes are in bytes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueryRecord {
     /// Its SQL text.
     pub sql: String,

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use plimsoll_exec::{
-    BlockNestedLoopJoins, DynamicFilters, ExternalSorts, ExternalWindows, HybridHashJoins,
+    BlockNestedLoopJoins, DynamicFilters, ExternalSorts, ExternalWindows, HybridHashAggregates,
+    HybridHashJoins,
 };
 
 use crate::source::SteadyScans;
 
 type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 
-/// DataFusion's rules for physical plans, and ours among and behind them. Joins that spill are cut into at most so many
-/// partitions; `is_short` is for a query that was refused memory before and is planned anew.
-pub(crate) fn rules(join_partitions: usize, is_short: bool) -> Vec<Rule> {
-    let mut rules = HybridHashJoins::new(join_partitions).add_to(&PhysicalOptimizer::new().rules);
+/// DataFusion's rules for physical plans, and ours among and behind them. What spills is cut into at most so many partitions
+/// where it is cut; `is_short` is for a query that was refused memory before and is planned anew.
+pub(crate) fn rules(partitions: usize, is_short: bool) -> Vec<Rule> {
+    let mut rules = HybridHashJoins::new(partitions).add_to(&PhysicalOptimizer::new().rules);
     rules.push(Arc::new(BlockNestedLoopJoins));
     rules.push(Arc::new(ExternalWindows));
+    rules.push(Arc::new(HybridHashAggregates::new(partitions)));
     rules.push(Arc::new(DynamicFilters));
     rules.push(Arc::new(SteadyScans));
     // Behind those that may ask for a sort.

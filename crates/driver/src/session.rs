@@ -377,7 +377,7 @@ impl Session {
 
     fn failed(&self, query: &Query, error: &Error) {
         let record = query.record(Status::Failed, Some(error.to_string()));
-        self.shared.history.lock().push(record);
+        self.shared.history.lock().push(&record);
     }
 
     /// Plans a query and starts it in the memory of its own task.

@@ -99,7 +99,7 @@ async fn memory_and_spill_files_are_back_after_the_last_row_and_after_a_cancel()
     let sort = "SELECT id, repeat('x', 100) AS s FROM range(1000000) ORDER BY id % 1000, s";
     let counted = format!("SELECT count(*) FROM ({sort} LIMIT 999999)");
     assert_eq!(rows(&session, &counted).await.unwrap(), 1);
-    let finished = session.history().records().next_back().unwrap().clone();
+    let finished = session.history().records().next_back().unwrap();
     assert_eq!(finished.status, Status::Finished);
     assert!(finished.spilled_bytes > 5 << 20, "{finished:?}");
     assert!(!finished.refusals.is_empty() && !finished.holders_at_peak.is_empty());

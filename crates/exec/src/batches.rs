@@ -42,9 +42,7 @@ const SLACK: usize = 64 << 10;
 pub(crate) fn tidy(batch: RecordBatch) -> Result<RecordBatch> {
     let rows = batch.num_rows();
     let tidied = |array: &ArrayRef| match array.data_type() {
-        DataType::Dictionary(..) if array.as_any_dictionary().values().len() > 2 * rows => {
-            Ok(garbage_collect_any_dictionary(array.as_any_dictionary())?)
-        }
+        data_type if has_dictionaries(data_type) => lean(array),
         DataType::Utf8View | DataType::BinaryView => {
             let content = array.get_buffer_memory_size();
             match content > 2 * content_bytes_of(array) {
@@ -63,33 +61,89 @@ pub(crate) fn tidy(batch: RecordBatch) -> Result<RecordBatch> {
     with_rows(batch.schema_ref(), columns, rows)
 }
 
+/// The batch without values of dictionaries that its rows do not have, where these are most of one. Of many small batches
+/// each may come with a large dictionary of its own, all of which would be put together when rows of them are.
+pub(crate) fn with_lean_dictionaries(batch: RecordBatch) -> Result<RecordBatch> {
+    let types = batch.schema_ref().fields().iter();
+    if !types
+        .into_iter()
+        .any(|field| has_dictionaries(field.data_type()))
+    {
+        return Ok(batch);
+    }
+    let columns = batch.columns().iter().map(lean);
+    with_rows(
+        batch.schema_ref(),
+        columns.collect::<Result<_>>()?,
+        batch.num_rows(),
+    )
+}
+
+fn lean(array: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match array.data_type() {
+        DataType::Dictionary(..) if array.as_any_dictionary().values().len() > 2 * array.len() => {
+            garbage_collect_any_dictionary(array.as_any_dictionary())?
+        }
+        DataType::Dictionary(..) => Arc::clone(array),
+        data_type if has_dictionaries(data_type) => {
+            // Of a slice the children have all elements, unless it is copied.
+            let rows = UInt32Array::from_iter_values(0..array.len() as u32);
+            let data = take(array, &rows, None)?.to_data();
+            let children = data.child_data().iter();
+            let children =
+                children.map(|child| lean(&make_array(child.clone())).map(|child| child.to_data()));
+            let children = children.collect::<Result<Vec<_>>>()?;
+            make_array(data.into_builder().child_data(children).build()?)
+        }
+        _ => Arc::clone(array),
+    })
+}
+
+/// Whether there are dictionaries in arrays of this type, or of the types in it that can be copied.
+fn has_dictionaries(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(..) => true,
+        DataType::Struct(fields) => fields
+            .iter()
+            .any(|field| has_dictionaries(field.data_type())),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _) => has_dictionaries(field.data_type()),
+        _ => false,
+    }
+}
+
 /// The rows of `batches` at `indices` (batch, row), in buffers of their own.
 pub(crate) fn select(
     schema: &SchemaRef,
     batches: &[RecordBatch],
     indices: &[(usize, usize)],
 ) -> Result<RecordBatch> {
+    if let [only] = batches {
+        let rows = UInt32Array::from_iter_values(indices.iter().map(|(_, row)| *row as u32));
+        return pick(schema, only, &rows);
+    }
     let mut columns = Vec::with_capacity(schema.fields().len());
-    let rows = match batches {
-        [_] => Some(UInt32Array::from_iter_values(
-            indices.iter().map(|(_, row)| *row as u32),
-        )),
-        _ => None,
-    };
     for column in 0..schema.fields().len() {
-        let selected = match &rows {
-            Some(rows) => take(batches[0].column(column), rows, None)?,
-            None => {
-                let parts: Vec<&dyn Array> = batches
-                    .iter()
-                    .map(|batch| batch.column(column).as_ref())
-                    .collect();
-                interleave(&parts, indices)?
-            }
-        };
-        columns.push(compact(&selected)?);
+        let parts: Vec<&dyn Array> = batches
+            .iter()
+            .map(|batch| batch.column(column).as_ref())
+            .collect();
+        columns.push(compact(&interleave(&parts, indices)?)?);
     }
     with_rows(schema, columns, indices.len())
+}
+
+/// These rows of a batch, in buffers of their own.
+pub(crate) fn pick(
+    schema: &SchemaRef,
+    batch: &RecordBatch,
+    rows: &UInt32Array,
+) -> Result<RecordBatch> {
+    let columns = batch.columns().iter();
+    let columns = columns.map(|column| compact(&take(column, rows, None)?));
+    with_rows(schema, columns.collect::<Result<_>>()?, rows.len())
 }
 
 /// A batch of `rows` rows, also where there are no columns.

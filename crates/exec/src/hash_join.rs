@@ -59,6 +59,7 @@ mod table;
 
 pub(crate) use collect::collect;
 pub use exec::HybridHashJoinExec;
+pub(crate) use keys::{hash_columns, partition_of};
 pub(crate) use metrics::JoinMetrics;
 pub(crate) use output::Output;
 pub(crate) use resources::Resources;

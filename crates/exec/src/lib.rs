@@ -2,10 +2,12 @@
 //! where stock ones fail, and the rules that replace or fence in stock operators which err, or answer
 //! wrongly, when they are refused memory.
 
+mod aggregate;
 mod batches;
 mod dynamic_filter;
 mod hash_join;
 mod nested_loop;
+mod plan;
 mod references;
 mod reserve;
 mod sort;
@@ -13,6 +15,7 @@ mod spill;
 mod window;
 mod window_views;
 
+pub use aggregate::{HybridHashAggregateExec, HybridHashAggregates};
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};

@@ -13,19 +13,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, JoinType, NullEquality, Result, Statistics, exec_err};
+use datafusion::common::{DataFusionError, JoinType, NullEquality, Result, exec_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter, build_join_schema};
 use datafusion::physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec};
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
-use datafusion::physical_plan::statistics::{ChildStats, StatisticsArgs};
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, Distribution, ExecutionPlan,
-    ExecutionPlanProperties, InputDistributionRequirements, PlanProperties, ReplaceChildrenOptions,
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, ReplaceChildrenOptions,
 };
 use datafusion_execution::async_try_stream;
 use parking_lot::Mutex;
@@ -33,6 +29,7 @@ use parking_lot::Mutex;
 use crate::hash_join::{
     JoinMetrics, Output, Prober, Resources, Running, SharedBuild, Spec, collect, shared,
 };
+use crate::plan::{as_stock, replace};
 
 /// A cross join or nested-loop join that keeps to its memory: its build side is the left one, in one partition, and
 /// goes to disk when it does not fit.
@@ -124,28 +121,7 @@ impl ExecutionPlan for BlockNestedLoopJoinExec {
         "BlockNestedLoopJoinExec"
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.join.properties()
-    }
-
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        self.input_distribution_requirements().into_per_child()
-    }
-
-    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
-        self.join.input_distribution_requirements()
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.left, &self.right]
-    }
-
-    fn apply_expressions(
-        &self,
-        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        self.join.apply_expressions(f)
-    }
+    as_stock!(join);
 
     fn replace_children(
         self: Arc<Self>,
@@ -157,14 +133,6 @@ impl ExecutionPlan for BlockNestedLoopJoinExec {
             Some(own) => Arc::new(own),
             None => join,
         })
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-        self.replace_children(children, options)
     }
 
     fn execute(
@@ -200,22 +168,6 @@ impl ExecutionPlan for BlockNestedLoopJoinExec {
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
-    }
-
-    fn child_stats_requests(&self, partition: Option<usize>) -> Vec<ChildStats> {
-        self.join.child_stats_requests(partition)
-    }
-
-    fn statistics_from_inputs(
-        &self,
-        inputs: &[Arc<Statistics>],
-        args: &StatisticsArgs,
-    ) -> Result<Arc<Statistics>> {
-        self.join.statistics_from_inputs(inputs, args)
-    }
 }
 
 /// Puts [`BlockNestedLoopJoinExec`] in place of every `CrossJoinExec` and `NestedLoopJoinExec`. It has its place at the
@@ -229,13 +181,7 @@ impl PhysicalOptimizerRule for BlockNestedLoopJoins {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            Ok(match BlockNestedLoopJoinExec::of(&node) {
-                Some(join) => Transformed::yes(Arc::new(join) as _),
-                None => Transformed::no(node),
-            })
-        })
-        .data()
+        replace(plan, |node| Ok(BlockNestedLoopJoinExec::of(node)))
     }
 
     fn name(&self) -> &str {

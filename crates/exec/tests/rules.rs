@@ -1,7 +1,11 @@
 //! What the rules put into a plan answers as what they took out of it.
 
+#[path = "rules/aggregate.rs"]
+mod aggregate;
 #[path = "rules/dynamic_filter.rs"]
 mod dynamic_filter;
+#[path = "rules/session.rs"]
+mod session;
 #[path = "rules/window.rs"]
 mod window;
 #[path = "rules/window_views.rs"]

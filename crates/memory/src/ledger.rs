@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one consumer (an operator's partition, as it named itself to DataFusion) holds or held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The consumer's name, such as `ExternalSorter[0]`.
     pub consumer: String,
@@ -14,7 +14,7 @@ pub struct Holder {
 }
 
 /// The requests of one consumer that were refused, with the figures of the latest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The consumer's name.
     pub consumer: String,

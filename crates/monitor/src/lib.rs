@@ -57,7 +57,7 @@ impl Report {
                 parts: pressure.part_peaks(),
             },
             steps: pressure.steps(),
-            queries: history.records().cloned().collect(),
+            queries: history.records().collect(),
             queries_left_out: history.forgotten(),
         }
     }

@@ -16,6 +16,7 @@ use super::partitions::Partitions;
 use super::resources::Resources;
 use super::spec::Spec;
 use super::table::Table;
+use crate::batches::with_lean_dictionaries;
 
 /// Build rows as they come: kept as they are while they fit, and cut into partitions from the moment
 /// that memory is refused.
@@ -261,6 +262,7 @@ pub(crate) async fn collect(
         if batch.num_rows() == 0 {
             continue;
         }
+        let batch = with_lean_dictionaries(batch)?;
         if let Some(bounds) = &mut bounds {
             bounds.update(&batch)?;
         }

@@ -8,7 +8,7 @@ use super::keys::Keys;
 use super::resources::Resources;
 use super::scatter::Scatter;
 use super::spec::Spec;
-use crate::batches::bytes_of;
+use crate::batches::{bytes_of, with_lean_dictionaries};
 use crate::reserve::take_at_least;
 use crate::spill::{Run, RunFile};
 
@@ -58,7 +58,7 @@ impl ProbeSpill {
 
     /// Takes in the rows of a batch that have a target.
     pub(crate) fn push(&mut self, batch: RecordBatch, targets: Vec<u32>) -> Result<()> {
-        self.staged += self.scatter.stage(batch, targets);
+        self.staged += self.scatter.stage(with_lean_dictionaries(batch)?, targets);
         if self.staged >= self.stage {
             self.flush()
         } else {

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::exec::ExternalSortExec;
 use super::keys::KeyEncoder;
+use crate::plan::replace;
 use crate::references::refers_to;
 
 /// Puts [`ExternalSortExec`] in place of every `SortExec` that is ready to run.
@@ -57,13 +57,10 @@ impl PhysicalOptimizerRule for ExternalSorts {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| match node.downcast_ref::<SortExec>() {
-            Some(sort) if self.replaces(sort)? => {
-                Ok(Transformed::yes(Arc::new(ExternalSortExec::new(sort)) as _))
-            }
-            _ => Ok(Transformed::no(node)),
+        replace(plan, |node| match node.downcast_ref::<SortExec>() {
+            Some(sort) if self.replaces(sort)? => Ok(Some(ExternalSortExec::new(sort))),
+            _ => Ok(None),
         })
-        .data()
     }
 
     fn name(&self) -> &str {

@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::exec::of_plan;
+use crate::plan::replace;
 
 /// Puts [`ExternalWindowExec`](super::ExternalWindowExec) in place of every `WindowAggExec` that is ready to run. It has
 /// its place at the end.
@@ -19,13 +19,7 @@ impl PhysicalOptimizerRule for ExternalWindows {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|node| {
-            Ok(match of_plan(&node) {
-                Some(window) => Transformed::yes(Arc::new(window) as _),
-                None => Transformed::no(node),
-            })
-        })
-        .data()
+        replace(plan, |node| Ok(of_plan(node)))
     }
 
     fn name(&self) -> &str {

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::util::pretty::pretty_format_batches;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use plimsoll_exec::{ExternalSorts, ExternalWindowExec, ExternalWindows};
-use plimsoll_memory::{Region, TaskMemory, UnifiedMemory};
+
+use crate::session::{self, Outcome};
 
 /// Functions that need a whole partition, one at a time and together with others.
 const FUNCTIONS: [&str; 12] = [
@@ -40,31 +36,14 @@ const KEYS: [&str; 5] = [
 const ROWS: usize = 6000;
 
 fn context(memory: Option<u64>, with_rules: bool) -> SessionContext {
-    let mut runtime = RuntimeEnvBuilder::new();
-    if let Some(bytes) = memory {
-        let memory = UnifiedMemory::new(Region::new(bytes, 0), Region::EMPTY);
-        runtime = runtime.with_memory_pool(TaskMemory::new(memory));
-    }
-    let config = SessionConfig::new()
-        .with_target_partitions(2)
-        .with_batch_size(256);
-    let mut state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime.build_arc().unwrap())
-        .with_default_features();
-    if with_rules {
-        state = state
-            .with_physical_optimizer_rule(Arc::new(ExternalWindows))
-            .with_physical_optimizer_rule(Arc::new(ExternalSorts::new(true)));
-    }
-    SessionContext::new_with_state(state.build())
-}
-
-struct Outcome {
-    answer: String,
-    windows: usize,
-    spilled_partitions: usize,
-    runtime: Arc<RuntimeEnv>,
+    let rules: Vec<session::Rule> = match with_rules {
+        true => vec![
+            Arc::new(ExternalWindows),
+            Arc::new(ExternalSorts::new(true)),
+        ],
+        false => Vec::new(),
+    };
+    session::context(memory, 2, rules)
 }
 
 async fn outcome(context: &SessionContext, key: &str, functions: &str) -> Outcome {
@@ -73,34 +52,10 @@ async fn outcome(context: &SessionContext, key: &str, functions: &str) -> Outcom
          FROM range({ROWS})"
     );
     let query = format!("SELECT v, k, {functions} FROM ({rows})");
-    let plan = context.sql(&query).await.unwrap();
-    let plan = plan.create_physical_plan().await.unwrap();
-    let batches = collect(Arc::clone(&plan), context.task_ctx())
-        .await
-        .unwrap_or_else(|error| panic!("{query}: {error}"));
-    let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
-    assert_eq!(rows, ROWS, "{query}");
-    let text = pretty_format_batches(&batches).unwrap().to_string();
-    let mut lines: Vec<&str> = text.lines().collect();
-    lines.sort_unstable();
-    let (mut windows, mut spilled_partitions) = (0, 0);
-    let node: Arc<dyn ExecutionPlan> = plan;
-    node.apply(|node| {
-        if node.is::<ExternalWindowExec>() {
-            windows += 1;
-            let metrics = node.metrics().unwrap();
-            let spilled = metrics.sum_by_name("spilled_partitions");
-            spilled_partitions += spilled.map_or(0, |spilled| spilled.as_usize());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    })
-    .unwrap();
-    Outcome {
-        answer: lines.join("\n"),
-        windows,
-        spilled_partitions,
-        runtime: context.runtime_env(),
-    }
+    let metric = "spilled_partitions";
+    let outcome = session::outcome::<ExternalWindowExec>(context, &query, metric).await;
+    assert_eq!(outcome.rows, ROWS, "{query}");
+    outcome
 }
 
 #[tokio::test]
@@ -111,13 +66,11 @@ async fn windows_answer_as_datafusion_does_whether_a_partition_fits_or_not() {
             for memory in [None, Some(1 << 20)] {
                 let ours = outcome(&context(memory, true), key, functions).await;
                 let case = format!("{functions} by {key} in {memory:?}");
-                assert!(ours.windows > 0, "{case}");
+                assert!(ours.operators > 0, "{case}");
                 assert_eq!(ours.answer, stock.answer, "{case}");
                 if memory.is_none() {
-                    assert_eq!(ours.spilled_partitions, 0, "{case}");
+                    assert_eq!(ours.metric, 0, "{case}");
                 }
-                assert_eq!(ours.runtime.memory_pool.reserved(), 0, "{case}");
-                assert_eq!(ours.runtime.disk_manager.used_disk_space(), 0, "{case}");
             }
         }
     }
@@ -133,7 +86,7 @@ async fn a_partition_that_does_not_fit_goes_to_disk() {
     ] {
         let functions = &format!("{functions}, t");
         let ours = outcome(&in_little(400 << 10), "1", functions).await;
-        assert_eq!(ours.spilled_partitions, 1, "{functions}");
+        assert_eq!(ours.metric, 1, "{functions}");
         let stock = outcome(&context(None, false), "1", functions).await;
         assert_eq!(ours.answer, stock.answer);
     }

@@ -1,0 +1,227 @@
+use std::sync::{Arc, Weak};
+
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, Count, ExecutionPlanMetricsSet, Gauge, MetricBuilder, SpillMetrics,
+};
+use parking_lot::Mutex;
+use plimsoll_memory::{Reclaim, TaskMemory};
+
+use super::parts::Parts;
+use super::table::{Spec, Table};
+use crate::spill::{Disk, Run};
+
+/// What a table takes whether there is memory or not, in bytes: the least that an operator works with.
+const LEAST: usize = 256 << 10;
+
+/// How often a partition is cut again before it is taken to be beyond it.
+const MOST_DEPTH: usize = 8;
+
+/// What one output partition of the operator may use.
+pub(crate) struct Work {
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) batch_size: usize,
+    /// How many partitions go to disk at a time, if each gets rows worth writing.
+    pub(crate) partitions: usize,
+    /// Takes nothing itself; what is reserved elsewhere is of its consumer.
+    memory: MemoryReservation,
+    task: Option<Arc<TaskMemory>>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) baseline: BaselineMetrics,
+    /// Times that all groups went to disk.
+    spills: Count,
+    /// How often they were cut into partitions, the deepest.
+    pub(crate) depth: Gauge,
+    /// Times that memory was taken back while nobody worked on the groups.
+    reclaimed: Count,
+}
+
+impl Work {
+    pub(crate) fn new(
+        partition: usize,
+        spec: Spec,
+        partitions: usize,
+        context: &TaskContext,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Arc<Self> {
+        let build = || MetricBuilder::new(metrics);
+        let spill = SpillMetrics::new(metrics, partition);
+        Arc::new(Self {
+            spec: Arc::new(spec),
+            batch_size: context.session_config().batch_size().max(1),
+            partitions,
+            memory: MemoryConsumer::new(format!("HashAggregate[{partition}]"))
+                .with_can_spill(true)
+                .register(context.memory_pool()),
+            task: TaskMemory::of(context.memory_pool()),
+            disk: Disk::new(context, spill, "an aggregate"),
+            baseline: BaselineMetrics::new(metrics, partition),
+            spills: build().counter("spills", partition),
+            depth: build().gauge("depth", partition),
+            reclaimed: build().counter("reclaimed", partition),
+        })
+    }
+}
+
+/// Groups as they come: those of the operator's input, or those of a partition that was on disk.
+pub(crate) struct Intake {
+    work: Arc<Work>,
+    depth: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    table: Table,
+    parts: Option<Parts>,
+    /// Covers the table.
+    memory: MemoryReservation,
+    /// Why groups could not be written when memory was taken back: the query ends with it.
+    failed: Option<DataFusionError>,
+}
+
+/// What has come of all rows.
+pub(crate) enum Complete {
+    /// The result, and the memory that it takes.
+    Values(RecordBatch, MemoryReservation),
+    /// States of groups on disk, each of which is in one run only.
+    OnDisk(Vec<Run>),
+}
+
+impl Intake {
+    /// For groups that were cut into partitions `depth` times.
+    ///
+    /// # Errors
+    /// If there is a function that cannot be run.
+    pub(crate) fn new(work: &Arc<Work>, depth: usize) -> Result<Arc<Self>> {
+        let intake = Arc::new(Self {
+            work: Arc::clone(work),
+            depth,
+            state: Mutex::new(State {
+                table: Table::new(&work.spec)?,
+                parts: None,
+                memory: work.memory.new_empty(),
+                failed: None,
+            }),
+        });
+        if let Some(task) = &work.task {
+            let offer: Weak<Self> = Arc::downgrade(&intake);
+            task.offer(&work.memory, offer);
+        }
+        Ok(intake)
+    }
+
+    /// Takes in a batch of the operator's input.
+    ///
+    /// # Errors
+    /// Those of the functions, of the disk, and if one group alone does not fit.
+    pub(crate) fn push(&self, batch: &RecordBatch) -> Result<()> {
+        let mut state = self.state.lock();
+        state.check()?;
+        state.table.take_in(batch)?;
+        state.reserve(self)
+    }
+
+    /// Takes in a batch of states from disk.
+    ///
+    /// # Errors
+    /// Those of the functions, of the disk, and if one group alone does not fit.
+    pub(crate) fn push_states(&self, states: &RecordBatch) -> Result<()> {
+        let mut state = self.state.lock();
+        state.check()?;
+        state.table.take_in_states(states)?;
+        state.reserve(self)
+    }
+
+    /// What has come of all rows, of which there are no more.
+    ///
+    /// # Errors
+    /// Those of the functions and of the disk.
+    pub(crate) fn complete(&self) -> Result<Complete> {
+        let mut state = self.state.lock();
+        state.check()?;
+        if state.parts.is_some() {
+            state.spill(self)?;
+        }
+        Ok(match state.parts.take() {
+            Some(parts) => Complete::OnDisk(parts.into_runs()),
+            None => {
+                let values = state.table.take_values()?;
+                let memory = state.memory.take();
+                Complete::Values(values, memory)
+            }
+        })
+    }
+}
+
+impl State {
+    fn check(&mut self) -> Result<()> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// Reserves what the table takes by now, or sends it to disk.
+    fn reserve(&mut self, intake: &Intake) -> Result<()> {
+        let size = self.table.size();
+        let refused = match self.memory.try_resize(size) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        if size <= LEAST {
+            self.memory.resize(size);
+            return Ok(());
+        }
+        if self.table.len() <= 1 || intake.depth >= MOST_DEPTH {
+            return Err(refused);
+        }
+        self.spill(intake)
+    }
+
+    /// Writes all groups to disk.
+    fn spill(&mut self, intake: &Intake) -> Result<()> {
+        if self.table.len() > 0 {
+            let size = self.table.size();
+            let parts = match &mut self.parts {
+                Some(parts) => parts,
+                None => self
+                    .parts
+                    .insert(Parts::new(&intake.work, intake.depth, size)?),
+            };
+            let states = self.table.take_states()?;
+            parts.write(&states)?;
+            intake.work.spills.add(1);
+        }
+        self.memory.resize(self.table.size().min(LEAST));
+        Ok(())
+    }
+}
+
+impl Reclaim for Intake {
+    fn reclaimable(&self) -> u64 {
+        match self.state.try_lock() {
+            Some(state) if state.table.len() > 1 && self.depth < MOST_DEPTH => {
+                let held = state.memory.size();
+                if held > LEAST { held as u64 } else { 0 }
+            }
+            _ => 0,
+        }
+    }
+
+    fn reclaim(&self, _bytes: u64) -> u64 {
+        let Some(mut state) = self.state.try_lock() else {
+            return 0;
+        };
+        if state.table.len() <= 1 || self.depth >= MOST_DEPTH {
+            return 0;
+        }
+        let before = state.memory.size();
+        if let Err(error) = state.spill(self) {
+            // Some groups are lost, so that the query cannot go on: what they held is free.
+            state.failed = Some(error);
+            state.memory.free();
+        }
+        self.work.reclaimed.add(1);
+        before.saturating_sub(state.memory.size()) as u64
+    }
+}
