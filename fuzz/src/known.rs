@@ -17,14 +17,7 @@ struct Known {
     of_a_join: bool,
 }
 
-const KNOWN: [Known; 3] = [
-    Known {
-        kind: FailureKind::WrongAnswer,
-        found: "",
-        sql: &["GROUP BY ROLLUP"],
-        fault: "AggregateExec: groups of a ROLLUP come out in pieces when it spills",
-        of_a_join: false,
-    },
+const KNOWN: [Known; 2] = [
     Known {
         kind: FailureKind::Error,
         found: "Unsupported data type in sort merge join comparator",

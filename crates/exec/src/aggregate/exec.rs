@@ -5,7 +5,7 @@ use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::aggregates::{AggregateExec, AggregateOutputMode};
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::execution_plan::CardinalityEffect;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
@@ -33,15 +33,18 @@ pub struct HybridHashAggregateExec {
 }
 
 impl HybridHashAggregateExec {
-    /// The same aggregate as `plan`, if it is one by hash that ends with values and has no limit. What is spilled is cut
+    /// The same aggregate as `plan`, if it is one by hash that has no limit. What is spilled is cut
     /// into at most so many partitions.
     pub fn of(plan: &Arc<dyn ExecutionPlan>, partitions: usize) -> Option<Self> {
         let aggregate = plan.downcast_ref::<AggregateExec>()?;
         let is_grouped = !aggregate.group_expr().is_true_no_grouping();
-        let is_last = aggregate.mode().output_mode() == AggregateOutputMode::Final;
+        let merges_states_to_states = *aggregate.mode() == AggregateMode::PartialReduce;
         // With groups in order few are held at a time; with a limit, few at all.
         let is_by_hash = *aggregate.input_order_mode() == InputOrderMode::Linear;
-        let is_ours = is_grouped && is_last && is_by_hash && aggregate.limit_options().is_none();
+        let is_ours = is_grouped
+            && !merges_states_to_states
+            && is_by_hash
+            && aggregate.limit_options().is_none();
         is_ours.then(|| Self {
             aggregate: Arc::new(aggregate.clone()),
             partitions,

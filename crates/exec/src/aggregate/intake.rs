@@ -15,7 +15,7 @@ use super::table::{Spec, Table};
 use crate::spill::{Disk, Run};
 
 /// What a table takes whether there is memory or not, in bytes: the least that an operator works with.
-const LEAST: usize = 256 << 10;
+pub(crate) const LEAST: usize = 256 << 10;
 
 /// How often a partition is cut again before it is taken to be beyond it.
 const MOST_DEPTH: usize = 8;
@@ -31,6 +31,9 @@ pub(crate) struct Work {
     task: Option<Arc<TaskMemory>>,
     pub(crate) disk: Arc<Disk>,
     pub(crate) baseline: BaselineMetrics,
+    pub(crate) skip: Skip,
+    /// Rows that were handed on as they are, since there were nearly as many groups.
+    pub(crate) skipped: Count,
     /// Times that all groups went to disk.
     spills: Count,
     /// How often they were cut into partitions, the deepest.
@@ -39,7 +42,22 @@ pub(crate) struct Work {
     reclaimed: Count,
 }
 
+/// When groups are not worth being looked for before the rows are brought together: DataFusion's settings
+/// `skip_partial_aggregation_probe_*`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Skip {
+    /// Rows after which it is decided.
+    pub(crate) rows: usize,
+    /// Groups for each row from which on it is not.
+    pub(crate) ratio: f64,
+}
+
 impl Work {
+    /// A reservation of its own, empty.
+    pub(crate) fn reservation(&self) -> MemoryReservation {
+        self.memory.new_empty()
+    }
+
     pub(crate) fn new(
         partition: usize,
         spec: Spec,
@@ -49,16 +67,26 @@ impl Work {
     ) -> Arc<Self> {
         let build = || MetricBuilder::new(metrics);
         let spill = SpillMetrics::new(metrics, partition);
+        let execution = &context.session_config().options().execution;
+        let name = match spec.is_partial {
+            true => "PartialHashAggregate",
+            false => "HashAggregate",
+        };
         Arc::new(Self {
             spec: Arc::new(spec),
             batch_size: context.session_config().batch_size().max(1),
             partitions,
-            memory: MemoryConsumer::new(format!("HashAggregate[{partition}]"))
+            memory: MemoryConsumer::new(format!("{name}[{partition}]"))
                 .with_can_spill(true)
                 .register(context.memory_pool()),
             task: TaskMemory::of(context.memory_pool()),
             disk: Disk::new(context, spill, "an aggregate"),
             baseline: BaselineMetrics::new(metrics, partition),
+            skip: Skip {
+                rows: execution.skip_partial_aggregation_probe_rows_threshold,
+                ratio: execution.skip_partial_aggregation_probe_ratio_threshold,
+            },
+            skipped: build().counter("skipped_aggregation_rows", partition),
             spills: build().counter("spills", partition),
             depth: build().gauge("depth", partition),
             reclaimed: build().counter("reclaimed", partition),
@@ -102,7 +130,7 @@ impl Intake {
             state: Mutex::new(State {
                 table: Table::new(&work.spec)?,
                 parts: None,
-                memory: work.memory.new_empty(),
+                memory: work.reservation(),
                 failed: None,
             }),
         });
@@ -192,7 +220,7 @@ impl State {
             parts.write(&states)?;
             intake.work.spills.add(1);
         }
-        self.memory.resize(self.table.size().min(LEAST));
+        self.memory.resize(self.table.size());
         Ok(())
     }
 }

@@ -13,7 +13,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
 use datafusion::physical_plan::aggregates::{
-    AggregateExec, AggregateInputMode, PhysicalGroupBy, aggregate_expressions, evaluate_group_by,
+    AggregateExec, AggregateInputMode, AggregateOutputMode, PhysicalGroupBy, aggregate_expressions,
+    evaluate_group_by,
 };
 
 use crate::batches::with_rows;
@@ -25,6 +26,8 @@ pub(crate) struct Spec {
     /// Whether rows come, and not the states of groups.
     is_raw: bool,
     groups: SchemaRef,
+    /// Whether states come of it, for another aggregate to merge.
+    pub(crate) is_partial: bool,
     /// The columns of the groups, then those of the functions' states.
     pub(crate) states: SchemaRef,
     /// The columns of the result.
@@ -45,6 +48,7 @@ impl Spec {
         let group_by = plan.group_expr().clone();
         let groups = group_by.group_schema(&input)?;
         let is_raw = plan.mode().input_mode() == AggregateInputMode::Raw;
+        let is_partial = plan.mode().output_mode() == AggregateOutputMode::Partial;
         let arguments =
             aggregate_expressions(plan.aggr_expr(), plan.mode(), group_by.num_group_exprs())?;
         let mut fields = groups.fields().to_vec();
@@ -66,7 +70,11 @@ impl Spec {
             functions,
             is_raw,
             groups,
-            states: Arc::new(Schema::new(fields)),
+            is_partial,
+            states: match is_partial {
+                true => plan.schema(),
+                false => Arc::new(Schema::new(fields)),
+            },
             schema: plan.schema(),
         })
     }
@@ -74,6 +82,16 @@ impl Spec {
     /// Whether there is a group of all rows even if there are no rows.
     pub(crate) fn has_grand_total(&self) -> bool {
         self.is_raw && self.group_by.has_grouping_set()
+    }
+
+    /// The arguments of each function, and its filter if it has one.
+    fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<(Vec<ArrayRef>, Vec<ArrayRef>)>> {
+        let evaluated = self.functions.iter().map(|function| {
+            let arguments = evaluate_expressions_to_arrays(&function.arguments, batch)?;
+            let filter = evaluate_expressions_to_arrays(&function.filter, batch)?;
+            Ok((arguments, filter))
+        });
+        evaluated.collect()
     }
 
     /// The columns of a batch of states by which its rows are grouped.
@@ -133,12 +151,7 @@ impl Table {
             }
             return Ok(());
         }
-        let mut evaluated = Vec::with_capacity(spec.functions.len());
-        for function in &spec.functions {
-            let arguments = evaluate_expressions_to_arrays(&function.arguments, batch)?;
-            let filter = evaluate_expressions_to_arrays(&function.filter, batch)?;
-            evaluated.push((arguments, filter));
-        }
+        let evaluated = spec.evaluate(batch)?;
         // More than one for ROLLUP and its like: each row is in several groups.
         for keys in evaluate_group_by(&spec.group_by, batch)? {
             self.groups.intern(&keys, &mut self.indices)?;
@@ -149,6 +162,23 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Whether states can be made of rows one by one.
+    pub(crate) fn can_convert(&self) -> bool {
+        self.spec.group_by.is_single()
+    }
+
+    /// The rows of the operator's input as states of groups of one row each.
+    pub(crate) fn converted(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let evaluated = self.spec.evaluate(batch)?;
+        let keys = evaluate_group_by(&self.spec.group_by, batch)?;
+        let mut columns: Vec<ArrayRef> = keys.into_iter().next().unwrap_or_default();
+        for (states, (arguments, filter)) in self.accumulators.iter().zip(&evaluated) {
+            let filter = filter.first().map(|filter| filter.as_boolean());
+            columns.extend(states.convert_to_state(arguments, filter)?);
+        }
+        with_rows(&self.spec.states, columns, batch.num_rows())
     }
 
     /// Takes in states as [`take_states`](Self::take_states) gives them.
@@ -169,6 +199,10 @@ impl Table {
     /// The states of all groups, after which the table has none.
     pub(crate) fn take_states(&mut self) -> Result<RecordBatch> {
         let rows = self.groups.len();
+        if rows == 0 {
+            // Some functions have no state of no groups.
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.spec.states)));
+        }
         let mut columns = self.groups.emit(EmitTo::All)?;
         for states in &mut self.accumulators {
             columns.extend(states.state(EmitTo::All)?);
@@ -181,6 +215,9 @@ impl Table {
     /// The result for all groups, after which the table has none.
     pub(crate) fn take_values(&mut self) -> Result<RecordBatch> {
         let rows = self.groups.len();
+        if rows == 0 {
+            return Ok(RecordBatch::new_empty(Arc::clone(&self.spec.schema)));
+        }
         let mut columns = self.groups.emit(EmitTo::All)?;
         // What tells grouping sets apart is not among the columns of the result.
         columns.truncate(self.spec.schema.fields().len() - self.accumulators.len());
