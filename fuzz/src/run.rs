@@ -353,8 +353,11 @@ async fn put(subject: &Subject, question: Question, watched: &Watched) -> Result
     }) = question.disputed
     {
         return match theirs.difference(&answer, false) {
-            Some(difference) => Err(Wrong::Disputed(format!("{told}\nand ours: {difference}"))),
             None => seen,
+            Some(difference) if question.right.difference(&answer, false).is_none() => {
+                Err(Wrong::Disputed(format!("{told}\nand ours: {difference}")))
+            }
+            Some(difference) => Err(Wrong::Answer(format!("{difference}\nand {told}"))),
         };
     }
     match question.right.difference(&answer, question.in_order) {

@@ -19,8 +19,9 @@ pub(crate) fn rules(partitions: usize, is_short: bool) -> Vec<Rule> {
     let mut rules = HybridHashJoins::new(partitions).add_to(&PhysicalOptimizer::new().rules);
     rules.push(Arc::new(BlockNestedLoopJoins));
     rules.push(Arc::new(ExternalWindows));
-    rules.push(Arc::new(HybridHashAggregates::new(partitions)));
     rules.push(Arc::new(DynamicFilters));
+    // Behind the one that follows columns through aggregates.
+    rules.push(Arc::new(HybridHashAggregates::new(partitions)));
     rules.push(Arc::new(SteadyScans));
     // Behind those that may ask for a sort.
     rules.push(Arc::new(ExternalSorts::new(is_short)));

@@ -41,21 +41,23 @@ const SLACK: usize = 64 << 10;
 /// has a slice.
 pub(crate) fn tidy(batch: RecordBatch) -> Result<RecordBatch> {
     let rows = batch.num_rows();
-    let tidied = |array: &ArrayRef| match array.data_type() {
-        data_type if has_dictionaries(data_type) => lean(array),
-        DataType::Utf8View | DataType::BinaryView => {
-            let content = array.get_buffer_memory_size();
-            match content > 2 * content_bytes_of(array) {
-                true => compact(array),
-                false => Ok(Arc::clone(array)),
+    let tidied = |array: &ArrayRef| {
+        let array = lean(array)?;
+        match array.data_type() {
+            DataType::Utf8View | DataType::BinaryView => {
+                let content = array.get_buffer_memory_size();
+                match content > 2 * content_bytes_of(&array) {
+                    true => compact(&array),
+                    false => Ok(array),
+                }
             }
+            // A slice of something larger.
+            _ if array.get_buffer_memory_size() > 2 * copied_bytes(&array) + SLACK => {
+                let rows = UInt32Array::from_iter_values(0..array.len() as u32);
+                Ok(take(&array, &rows, None)?)
+            }
+            _ => Ok(array),
         }
-        // A slice of something larger.
-        _ if array.get_buffer_memory_size() > 2 * copied_bytes(array) + SLACK => {
-            let rows = UInt32Array::from_iter_values(0..array.len() as u32);
-            Ok(take(array, &rows, None)?)
-        }
-        _ => Ok(Arc::clone(array)),
     };
     let columns = batch.columns().iter().map(tidied).collect::<Result<_>>()?;
     with_rows(batch.schema_ref(), columns, rows)
@@ -258,7 +260,7 @@ fn compact(array: &ArrayRef) -> Result<ArrayRef> {
         DataType::Dictionary(..) if array.as_any_dictionary().values().len() > array.len() => {
             garbage_collect_any_dictionary(array.as_any_dictionary())?
         }
-        data_type if has_views(data_type) => {
+        data_type if has_views(data_type) || has_dictionaries(data_type) => {
             let data = array.to_data();
             let children = data.child_data().iter();
             let children = children

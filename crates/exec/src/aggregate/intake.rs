@@ -191,33 +191,40 @@ impl State {
 
     /// Reserves what the table takes by now, or sends it to disk.
     fn reserve(&mut self, intake: &Intake) -> Result<()> {
+        if self.memory.try_resize(self.table.size()).is_ok() {
+            return Ok(());
+        }
+        self.table.forget_batch();
         let size = self.table.size();
-        let refused = match self.memory.try_resize(size) {
-            Ok(()) => return Ok(()),
-            Err(refused) => refused,
-        };
         if size <= LEAST {
             self.memory.resize(size);
             return Ok(());
         }
-        if self.table.len() <= 1 || intake.depth >= MOST_DEPTH {
-            return Err(refused);
+        if !self.can_be_cut(intake.depth) {
+            return self.memory.try_resize(size);
         }
         self.spill(intake)
+    }
+
+    /// Whether writing the groups can make fewer of them at a time: of one group that has come from disk, it cannot.
+    fn can_be_cut(&self, depth: usize) -> bool {
+        depth < MOST_DEPTH && (depth == 0 || self.table.len() > 1)
+    }
+
+    fn parts(&mut self, intake: &Intake) -> Result<&mut Parts> {
+        let size = self.table.size();
+        Ok(match &mut self.parts {
+            Some(parts) => parts,
+            none => none.insert(Parts::new(&intake.work, intake.depth, size)?),
+        })
     }
 
     /// Writes all groups to disk.
     fn spill(&mut self, intake: &Intake) -> Result<()> {
         if self.table.len() > 0 {
-            let size = self.table.size();
-            let parts = match &mut self.parts {
-                Some(parts) => parts,
-                None => self
-                    .parts
-                    .insert(Parts::new(&intake.work, intake.depth, size)?),
-            };
+            self.parts(intake)?;
             let states = self.table.take_states()?;
-            parts.write(&states)?;
+            self.parts(intake)?.write(&states)?;
             intake.work.spills.add(1);
         }
         self.memory.resize(self.table.size());
@@ -228,7 +235,7 @@ impl State {
 impl Reclaim for Intake {
     fn reclaimable(&self) -> u64 {
         match self.state.try_lock() {
-            Some(state) if state.table.len() > 1 && self.depth < MOST_DEPTH => {
+            Some(state) if state.table.len() > 0 && state.can_be_cut(self.depth) => {
                 let held = state.memory.size();
                 if held > LEAST { held as u64 } else { 0 }
             }
@@ -240,7 +247,8 @@ impl Reclaim for Intake {
         let Some(mut state) = self.state.try_lock() else {
             return 0;
         };
-        if state.table.len() <= 1 || self.depth >= MOST_DEPTH {
+        // Without a file to write to nothing is lost: whoever wanted the memory is refused.
+        if !state.can_be_cut(self.depth) || state.parts(self).is_err() {
             return 0;
         }
         let before = state.memory.size();

@@ -104,8 +104,9 @@ impl Spec {
 /// `array_agg`'s reverse has its values in one order and what they are merged by in the other; in its own order it sorts
 /// them itself.
 fn as_written(expression: &Arc<AggregateFunctionExpr>, is_raw: bool) -> Arc<AggregateFunctionExpr> {
-    let reversed = is_raw && expression.is_reversed();
-    let written = reversed.then(|| expression.reverse_expr()).flatten();
+    let sorts_itself = matches!(expression.fun().name(), "array_agg" | "string_agg");
+    let is_mistaken = is_raw && sorts_itself && expression.is_reversed();
+    let written = is_mistaken.then(|| expression.reverse_expr()).flatten();
     written.map_or_else(|| Arc::clone(expression), Arc::new)
 }
 
@@ -207,9 +208,20 @@ impl Table {
         for states in &mut self.accumulators {
             columns.extend(states.state(EmitTo::All)?);
         }
-        self.groups.clear_shrink(0);
-        self.indices = Vec::new();
+        self.forget_groups()?;
         with_rows(&self.spec.states, columns, rows)
+    }
+
+    /// What was emitted is gone by now, but not all of what it was found by.
+    fn forget_groups(&mut self) -> Result<()> {
+        self.groups = new_group_values(Arc::clone(&self.spec.groups), &GroupOrdering::None)?;
+        self.forget_batch();
+        Ok(())
+    }
+
+    /// Frees what was needed for the latest batch alone.
+    pub(crate) fn forget_batch(&mut self) {
+        self.indices = Vec::new();
     }
 
     /// The result for all groups, after which the table has none.
@@ -224,8 +236,7 @@ impl Table {
         for states in &mut self.accumulators {
             columns.push(states.evaluate(EmitTo::All)?);
         }
-        self.groups.clear_shrink(0);
-        self.indices = Vec::new();
+        self.forget_groups()?;
         with_rows(&self.spec.schema, columns, rows)
     }
 }

@@ -320,7 +320,8 @@ impl BuildSide {
             file.append(&mut run, &piece, crate::batches::bytes_of(&piece))?;
         }
         self.resources.metrics.spilled_partitions.add(1);
-        let mut marks = MarksWriter::new(&self.resources, &MarksFile::default());
+        let marks = MarksWriter::new(&self.resources, &MarksFile::default());
+        let mut marks = marks.straight_to_disk();
         marks.push(table.flags().into_iter().flatten())?;
         Ok(Part::on_disk(run, marks.finish()?, self.rows, remaining))
     }

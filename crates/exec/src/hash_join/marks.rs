@@ -45,6 +45,8 @@ pub(crate) struct MarksWriter {
     len: usize,
     run: Run,
     is_any: bool,
+    /// Whether no memory is asked for.
+    is_straight: bool,
     memory: MemoryReservation,
 }
 
@@ -57,7 +59,16 @@ impl MarksWriter {
             len: 0,
             run: Run::default(),
             is_any: false,
+            is_straight: false,
             memory: resources.reservation(),
+        }
+    }
+
+    /// Sends to disk whatever comes: for who is asked for memory, and must not ask for some in turn.
+    pub(crate) fn straight_to_disk(self) -> Self {
+        Self {
+            is_straight: true,
+            ..self
         }
     }
 
@@ -83,8 +94,8 @@ impl MarksWriter {
     /// Makes room for more words: as many again, or a piece where others are on disk or have to go there.
     fn make_room(&mut self) -> Result<()> {
         let words = self.held.capacity().max(PIECE / 64);
-        let is_granted =
-            self.run.is_empty() && self.memory.try_grow(words * size_of::<u64>()).is_ok();
+        let may_ask = self.run.is_empty() && !self.is_straight;
+        let is_granted = may_ask && self.memory.try_grow(words * size_of::<u64>()).is_ok();
         if is_granted {
             self.held.reserve_exact(words);
             return Ok(());
@@ -92,7 +103,10 @@ impl MarksWriter {
         self.write()?;
         self.held.reserve_exact(PIECE / 64);
         self.memory.free();
-        take_at_least(&self.memory, PIECE / 8);
+        match self.is_straight {
+            true => self.memory.grow(PIECE / 8),
+            false => take_at_least(&self.memory, PIECE / 8),
+        }
         Ok(())
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Partitions {
     parts: Vec<PartRows>,
     file: Option<Arc<RunFile>>,
     marks_file: MarksFile,
+    /// Whether all goes to disk as it comes.
+    is_straight: bool,
     /// Covers the stage and all rows in memory.
     memory: MemoryReservation,
 }
@@ -89,6 +91,7 @@ impl Partitions {
             parts,
             file: None,
             marks_file: MarksFile::default(),
+            is_straight: false,
             memory,
         }
     }
@@ -173,9 +176,13 @@ impl Partitions {
         let bytes = bytes_of(&piece.batch);
         let partition = piece.partition;
         if !flags.is_empty() {
-            let marks = self.parts[partition]
-                .marks
-                .get_or_insert_with(|| MarksWriter::new(&self.resources, &self.marks_file));
+            let marks = self.parts[partition].marks.get_or_insert_with(|| {
+                let marks = MarksWriter::new(&self.resources, &self.marks_file);
+                match self.is_straight {
+                    true => marks.straight_to_disk(),
+                    false => marks,
+                }
+            });
             marks.push(piece.origins.iter().map(|row| flags[*row]))?;
         }
         while !self.parts[partition].is_on_disk && self.memory.try_grow(bytes).is_err() {
@@ -251,6 +258,7 @@ impl Partitions {
 
     /// Sends to disk whatever comes.
     pub(crate) fn straight_to_disk(mut self) -> Self {
+        self.is_straight = true;
         self.parts
             .iter_mut()
             .for_each(|part| part.is_on_disk = true);

@@ -13,7 +13,7 @@ const SMALL: [&str; 7] = [
     "sum(v) FILTER (WHERE v % 3 = 0), count(*) FILTER (WHERE t IS NULL)",
     "count(DISTINCT v % 7), sum(DISTINCT v % 5), bit_xor(v)",
     "round(stddev(v), 2), round(1 / (1 + var_pop(v)), 9)",
-    "first_value(t ORDER BY v), last_value(t ORDER BY v), nth_value(v, 2 ORDER BY v)",
+    "first_value(t ORDER BY v), last_value(t ORDER BY v), nth_value(v, 1 ORDER BY v), nth_value(v, 2 ORDER BY v DESC)",
     "bit_and(v), bit_or(v), bool_or(v % 2 = 0), max(struct(v, t)), avg(CAST(v AS DECIMAL(20, 3)))",
 ];
 
@@ -21,8 +21,8 @@ const SMALL: [&str; 7] = [
 const GROWING: [&str; 6] = [
     "count(DISTINCT t), count(DISTINCT v)",
     "array_sort(array_agg(v))",
-    "array_agg(v ORDER BY v DESC)",
-    "string_agg(t, ',' ORDER BY v)",
+    "array_agg(v ORDER BY v DESC), array_agg(v ORDER BY v)",
+    "string_agg(t, ',' ORDER BY v DESC)",
     "median(v), percentile_cont(0.25) WITHIN GROUP (ORDER BY v)",
     "array_sort(array_agg(DISTINCT v % 50)), approx_distinct(v)",
 ];
@@ -111,13 +111,37 @@ async fn lists_few_groups_and_sets_of_groups_are_aggregated_as_datafusion_does()
 
 #[tokio::test]
 async fn groups_of_nothing_are_as_they_should_be() {
-    for groups in ["k", "ROLLUP (k)", "GROUPING SETS ((), (k), ())"] {
-        let query = query("count(*), sum(v)", groups).replace("range(12000)", "range(0)");
-        let stock = outcome(None, 1, false, &query).await;
-        let ours = outcome(Some(1 << 20), 1, true, &query).await;
-        assert!(ours.operators > 0);
-        assert_eq!(ours.answer, stock.answer, "{groups}");
+    let functions = "count(*), sum(v), sum(DISTINCT v), array_agg(v ORDER BY v), count(DISTINCT t), nth_value(v, 2 ORDER BY v)";
+    let dictionary = "arrow_cast(name, 'Dictionary(Int32, Utf8)')";
+    for groups in [
+        "k",
+        dictionary,
+        "NULL",
+        "ROLLUP (k)",
+        "GROUPING SETS ((), (k), ())",
+    ] {
+        // More threads than groups, and no row for most or all of them.
+        for (rows, partitions) in [(0, 1), (0, 3), (2, 5)] {
+            let query = query(functions, groups).replace("range(12000)", &format!("range({rows})"));
+            let stock = outcome(None, 1, false, &query).await;
+            let ours = outcome(Some(1 << 20), partitions, true, &query).await;
+            assert!(ours.operators > 0);
+            assert_eq!(
+                ours.answer, stock.answer,
+                "{groups} of {rows} in {partitions}"
+            );
+        }
     }
+}
+
+#[tokio::test]
+async fn dictionaries_are_grouped_and_let_go() {
+    let query = "SELECT d, v, count(*) AS n, array_agg(d) AS ds FROM (SELECT value % 9000 AS v, \
+                 arrow_cast('a name ' || value % 700, 'Dictionary(Int32, Utf8)') AS d FROM range(18000)) GROUP BY d, v";
+    let stock = outcome(None, 2, false, query).await;
+    let ours = outcome(Some(3 << 20), 2, true, query).await;
+    assert!((1..40).contains(&ours.metric), "{} spills", ours.metric);
+    assert_eq!(ours.answer, stock.answer);
 }
 
 #[tokio::test]
