@@ -113,13 +113,7 @@ async fn lists_few_groups_and_sets_of_groups_are_aggregated_as_datafusion_does()
 async fn groups_of_nothing_are_as_they_should_be() {
     let functions = "count(*), sum(v), sum(DISTINCT v), array_agg(v ORDER BY v), count(DISTINCT t), nth_value(v, 2 ORDER BY v)";
     let dictionary = "arrow_cast(name, 'Dictionary(Int32, Utf8)')";
-    for groups in [
-        "k",
-        dictionary,
-        "NULL",
-        "ROLLUP (k)",
-        "GROUPING SETS ((), (k), ())",
-    ] {
+    for groups in ["k", dictionary, "ROLLUP (k)", "GROUPING SETS ((), (k), ())"] {
         // More threads than groups, and no row for most or all of them.
         for (rows, partitions) in [(0, 1), (0, 3), (2, 5)] {
             let query = query(functions, groups).replace("range(12000)", &format!("range({rows})"));
@@ -137,7 +131,7 @@ async fn groups_of_nothing_are_as_they_should_be() {
 #[tokio::test]
 async fn dictionaries_are_grouped_and_let_go() {
     let query = "SELECT d, v, count(*) AS n, array_agg(d) AS ds FROM (SELECT value % 9000 AS v, \
-                 arrow_cast('a name ' || value % 700, 'Dictionary(Int32, Utf8)') AS d FROM range(18000)) GROUP BY d, v";
+                 arrow_cast('a name ' || (value % 700), 'Dictionary(Int32, Utf8)') AS d FROM range(18000)) GROUP BY d, v";
     let stock = outcome(None, 2, false, query).await;
     let ours = outcome(Some(3 << 20), 2, true, query).await;
     assert!((1..40).contains(&ours.metric), "{} spills", ours.metric);
