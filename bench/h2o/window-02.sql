@@ -1,5 +1,5 @@
 SELECT count(*) AS n, sum(id1) AS id1, sum(id2) AS id2, sum(id3) AS id3, sum(v2) AS v2,
-       sum(first) AS first, sum(place) AS place, sum(id2 * place) AS places
+       avg(first) AS first, sum(place) AS place, sum(id2 * place) AS places
 FROM (
     SELECT id1, id2, id3, v2,
         first_value(v2) OVER (ORDER BY id3) AS first,

@@ -1,5 +1,5 @@
 SELECT count(*) AS n, sum(id1) AS id1, sum(id2) AS id2, sum(id3) AS id3, sum(v2) AS v2,
-       sum(by_id1) AS by_id1, sum(by_id2) AS by_id2, sum(by_id3) AS by_id3
+       avg(by_id1) AS by_id1, avg(by_id2) AS by_id2, avg(by_id3) AS by_id3
 FROM (
     SELECT id1, id2, id3, v2,
         sum(v2) OVER (PARTITION BY id1) AS by_id1,

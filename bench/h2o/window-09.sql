@@ -1,5 +1,5 @@
 SELECT count(*) AS n, sum(id1) AS id1, sum(id2) AS id2, sum(id3) AS id3, sum(v2) AS v2,
-       sum(before) AS before, sum(after) AS after, sum(id1 * after) AS afters
+       avg(before) AS before, avg(after) AS after, avg(id1 * after) AS afters
 FROM (
     SELECT id1, id2, id3, v2,
         lag(v2) OVER (PARTITION BY id2 ORDER BY id3) AS before,

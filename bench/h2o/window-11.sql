@@ -1,5 +1,5 @@
 SELECT count(*) AS n, sum(id1) AS id1, sum(id2) AS id2, sum(id3) AS id3, sum(v2) AS v2,
-       sum(rolling) AS rolling, sum(id1 * rolling) AS rollings
+       avg(rolling) AS rolling, avg(id1 * rolling) AS rollings
 FROM (
     SELECT id1, id2, id3, v2,
         sum(v2) OVER (PARTITION BY id2 ORDER BY id3 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS rolling

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::average::average;
 use crate::dialect::NarrowLiterals;
 use crate::division::SparkDivision;
 use crate::not_in::logical_rules;
@@ -36,6 +37,8 @@ pub(crate) fn state(
         .with_spark_features()
         .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(rules(join_partitions, false));
+    let aggregates = builder.aggregate_functions();
+    aggregates.get_or_insert_default().push(average());
     let analyzer = builder.analyzer().get_or_insert_default();
     // Behind the rule that takes grouping sets apart, which are columns of their own until then, and before types
     // are coerced.

@@ -22,6 +22,7 @@
 //! ```
 
 mod answers;
+mod average;
 mod command;
 mod dialect;
 mod division;
