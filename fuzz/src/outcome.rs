@@ -94,6 +94,18 @@ pub struct Tried {
     pub compared: u64,
 }
 
+impl Tried {
+    /// A case of this outcome, of which nothing else is known.
+    pub fn with(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            seen: Vec::new(),
+            duckdb: BTreeMap::new(),
+            compared: 0,
+        }
+    }
+}
+
 /// Which refusals are failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Strict {

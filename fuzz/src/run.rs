@@ -1,6 +1,5 @@
 //! Runs a case: the judges first, then the subject, then the question what it has left behind.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -34,6 +33,8 @@ pub struct Runner {
     pub limit: Duration,
     /// A Python with DuckDB, if there is one.
     pub python: Option<PathBuf>,
+    /// Called when the judges have answered.
+    pub judged: Option<Box<dyn Fn()>>,
     duckdb: Option<DuckDb>,
 }
 
@@ -64,6 +65,7 @@ impl Runner {
             bounds,
             limit,
             python,
+            judged: None,
             duckdb: None,
         }
     }
@@ -81,17 +83,12 @@ impl Runner {
         let directory = tempfile::Builder::new()
             .prefix("plimsoll-fuzz-")
             .tempdir()?;
-        let mut tried = Tried {
-            outcome: Outcome::Passed,
-            seen: Vec::new(),
-            duckdb: BTreeMap::new(),
-            compared: 0,
-        };
+        let mut tried = Tried::with(Outcome::Passed);
         let mut skipped = Vec::new();
         let questions =
             runtime.block_on(self.judge(case, directory.path(), &mut tried, &mut skipped))?;
-        if !matches!(tried.outcome, Outcome::Passed) {
-            return Ok(tried);
+        if let Some(judged) = &self.judged {
+            judged();
         }
         if questions.is_empty() {
             tried.outcome = Outcome::Skipped(skipped);

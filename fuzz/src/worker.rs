@@ -18,6 +18,9 @@ use crate::stock::Bounds;
 /// How much longer than the sum of its limits a case may take before its process is ended.
 const GRACE: Duration = Duration::from_secs(60);
 
+/// What a worker says once the judges have answered, before its answer.
+const JUDGED: &str = "judged";
+
 /// What a worker is asked.
 #[derive(Serialize, Deserialize)]
 struct Request {
@@ -75,6 +78,11 @@ impl Worker {
                 }
                 return Ok(tried);
             }
+            Err(Gone::Judging) => {
+                self.process = None;
+                let why = "the judges took too long, and do not let themselves be stopped";
+                return Ok(Tried::with(Outcome::Skipped(vec![why.to_owned()])));
+            }
             Err(Gone::Silent) => (FailureKind::Hang, "no sign of life".to_owned()),
             Err(Gone::Ended) => {
                 let status = process.child.wait().map(|status| status.to_string());
@@ -83,21 +91,18 @@ impl Worker {
             }
         };
         self.process = None;
-        Ok(Tried {
-            outcome: Outcome::Failed(Failure {
-                kind,
-                query: None,
-                what,
-            }),
-            seen: Vec::new(),
-            duckdb: Default::default(),
-            compared: 0,
-        })
+        Ok(Tried::with(Outcome::Failed(Failure {
+            kind,
+            query: None,
+            what,
+        })))
     }
 }
 
 /// Why a process gives no answer.
 enum Gone {
+    /// It is not the subject's turn yet: DataFusion's nested loops go on for minutes without yielding.
+    Judging,
     Silent,
     Ended,
 }
@@ -141,12 +146,16 @@ impl Process {
         self.requests
             .write_all(line.as_bytes())
             .map_err(|_| Gone::Ended)?;
-        self.answers
-            .recv_timeout(patience)
-            .map_err(|error| match error {
-                E::Timeout => Gone::Silent,
-                E::Disconnected => Gone::Ended,
-            })
+        let mut is_judged = false;
+        loop {
+            match self.answers.recv_timeout(patience) {
+                Ok(line) if line == JUDGED => is_judged = true,
+                Ok(answer) => return Ok(answer),
+                Err(E::Timeout) if is_judged => return Err(Gone::Silent),
+                Err(E::Timeout) => return Err(Gone::Judging),
+                Err(E::Disconnected) => return Err(Gone::Ended),
+            }
+        }
     }
 }
 
@@ -170,16 +179,19 @@ fn tail(log: &Path) -> String {
 /// # Errors
 /// If a request cannot be read or an answer not be written.
 pub fn serve(bounds: Bounds, python: Option<PathBuf>) -> Result<()> {
+    let say = |line: &str| writeln!(stdout().lock(), "{line}");
     let mut runner = Runner::new(bounds, Duration::ZERO, python);
+    runner.judged = Some(Box::new(move || {
+        // Who cannot be told is gone, and so is this process soon.
+        let _ = say(JUDGED);
+    }));
     for line in stdin().lines() {
         let request: Request = serde_json::from_str(&line?)?;
         runner.limit = request.limit;
         let tried = runner
             .run(&request.case)
             .map_err(|error| format!("{error:#}"));
-        let mut answer = serde_json::to_string(&tried)?;
-        answer.push('\n');
-        stdout().lock().write_all(answer.as_bytes())?;
+        say(&serde_json::to_string(&tried)?)?;
     }
     Ok(())
 }
