@@ -293,3 +293,52 @@ fn has_views(data_type: &DataType) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::{DictionaryArray, ListArray, StringArray, StructArray};
+    use datafusion::arrow::buffer::OffsetBuffer;
+    use datafusion::arrow::datatypes::{Field, Int32Type, Schema};
+
+    /// A column of dictionaries, one of lists of them, and one of structs, with a thousand values each.
+    fn batch(rows: usize) -> RecordBatch {
+        let names = (0..1000).map(|number| format!("a name {number}"));
+        let values: ArrayRef = Arc::new(StringArray::from_iter_values(names));
+        let keys = (0..rows as i32).map(|row| (row % 7 != 3).then_some(row % 1000));
+        let column: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(keys.collect(), values));
+        let item = Arc::new(Field::new("item", column.data_type().clone(), true));
+        let lengths = OffsetBuffer::from_lengths(std::iter::repeat_n(1, rows));
+        let lists = ListArray::new(Arc::clone(&item), lengths, Arc::clone(&column), None);
+        let structs = StructArray::from(vec![(item, Arc::clone(&column))]);
+        let columns: Vec<ArrayRef> = vec![column, Arc::new(lists), Arc::new(structs)];
+        let fields = columns
+            .iter()
+            .map(|column| Field::new("c", column.data_type().clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        with_rows(&schema, columns, rows).unwrap()
+    }
+
+    #[test]
+    fn dictionaries_of_a_few_rows_have_their_values_alone_at_any_depth() {
+        let whole = batch(500);
+        for (start, rows) in [(0, 5), (3, 1), (490, 10), (7, 0)] {
+            let slice = whole.slice(start, rows);
+            let lean = with_lean_dictionaries(slice.clone()).unwrap();
+            assert_eq!(lean, slice);
+            assert!(bytes_of(&lean) < 4 << 10, "{} bytes", bytes_of(&lean));
+            assert_eq!(tidy(slice.clone()).unwrap(), slice);
+        }
+        let pieces: Vec<RecordBatch> = (0..500)
+            .map(|row| with_lean_dictionaries(whole.slice(row, 1)).unwrap())
+            .collect();
+        let indices: Vec<(usize, usize)> = (0..500).rev().map(|row| (row, 0)).collect();
+        let together = select(whole.schema_ref(), &pieces, &indices).unwrap();
+        assert!(bytes_of(&together) < 200 << 10);
+        let reversed = UInt32Array::from_iter_values((0..500).rev());
+        assert_eq!(
+            together,
+            pick(whole.schema_ref(), &whole, &reversed).unwrap()
+        );
+    }
+}
