@@ -2,8 +2,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use plimsoll_conf::Profile;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -57,6 +59,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   plimsoll run --driver-memory 4g job.py 2026-01-01       sys.argv[1] in job.py is 2026-01-01
   plimsoll run --executor-memory 4g --conf spark.memory.storageFraction=0.2 job.sql
+  plimsoll run --memory 4g --profile shuffle job.py
   plimsoll run --tables data job.sql 2026-01-01           ${1} in job.sql is 2026-01-01";
 
 const SERVE_EXAMPLES: &str = "\
@@ -71,6 +74,7 @@ const MEMORY_EXAMPLES: &str = "\
 Examples:
   plimsoll memory --executor-memory 8g
   plimsoll memory --memory 1g --conf spark.memory.fraction=0.8
+  plimsoll memory --memory 1g --profile cache             what the profile changes, and what it comes to
   plimsoll memory --executor-memory 8g --format json | jq .executor.unified";
 
 const CONF_EXAMPLES: &str = "\
@@ -174,6 +178,9 @@ pub struct SettingArgs {
     /// All the memory of this process (512m, 4g), or auto for the container's limit
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
+    /// Settings for a kind of work; what is set by other means is kept
+    #[arg(long, value_name = "PROFILE", value_parser = profiles())]
+    pub profile: Option<String>,
     /// Memory of the driver [default: 1g]
     #[arg(long, value_name = "SIZE")]
     pub driver_memory: Option<String>,
@@ -210,6 +217,12 @@ pub struct SettingArgs {
     /// How much is logged, on stderr: error, warn, info, debug or trace [default: warn]
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
+}
+
+/// The profiles by name, so that help texts and shells can tell them.
+fn profiles() -> PossibleValuesParser {
+    let value = |profile: Profile| PossibleValue::new(profile.name()).help(profile.purpose());
+    Profile::ALL.map(value).into()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

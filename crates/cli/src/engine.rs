@@ -50,6 +50,7 @@ impl Engine {
         let settings = conf.settings()?;
         start_log(settings.log_level);
         warn(&conf, &MemoryLayout::new(&settings, &machine)?);
+        settings::tell_profile(&conf, &machine);
         let workers = workers(&settings, &machine)?;
         let control = Builder::new_current_thread()
             .enable_all()

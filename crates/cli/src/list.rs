@@ -1,6 +1,6 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use plimsoll_conf::property::DefaultValue;
-use plimsoll_conf::{Conf, Effect, Entry};
+use plimsoll_conf::{Conf, Effect, Entry, Machine};
 use serde_json::json;
 
 use crate::args::{ConfArgs, Format};
@@ -12,6 +12,7 @@ use crate::tell::tell;
 /// `plimsoll conf`: the settings and where each came from.
 pub fn show(args: &ConfArgs) -> Result<(), Failure> {
     let conf = settings::conf(&args.settings)?;
+    settings::tell_profile(&conf, &Machine::detect()?);
     for warning in conf.warnings() {
         tell(format_args!("warning: {warning}"));
     }

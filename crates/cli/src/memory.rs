@@ -10,7 +10,9 @@ use crate::tell::tell;
 /// `plimsoll memory`: the layout that settings come to, drawn or as JSON.
 pub fn show(args: &MemoryArgs) -> Result<(), Failure> {
     let conf = settings::conf(&args.settings)?;
-    let layout = MemoryLayout::new(&conf.settings()?, &Machine::detect()?)?;
+    let machine = Machine::detect()?;
+    let layout = MemoryLayout::new(&conf.settings()?, &machine)?;
+    settings::tell_profile(&conf, &machine);
     for warning in conf.warnings() {
         tell(format_args!("warning: {warning}"));
     }

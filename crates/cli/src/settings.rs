@@ -1,8 +1,9 @@
 //! From the options of the command line to settings.
 
-use plimsoll_conf::{Conf, ConfBuilder, ConfError, Surroundings};
+use plimsoll_conf::{Conf, ConfBuilder, ConfError, Machine, Surroundings};
 
 use crate::args::SettingArgs;
+use crate::tell::tell;
 
 /// The settings that these options, the files they name and the environment make.
 ///
@@ -15,6 +16,7 @@ pub fn conf(args: &SettingArgs) -> Result<Conf, ConfError> {
     }
     let options = [
         ("--memory", "spark.plimsoll.memory", &args.memory),
+        ("--profile", "spark.plimsoll.profile", &args.profile),
         (
             "--driver-memory",
             "spark.driver.memory",
@@ -50,4 +52,11 @@ pub fn conf(args: &SettingArgs) -> Result<Conf, ConfError> {
     builder
         .load_spark_defaults(args.load_spark_defaults)
         .build()
+}
+
+/// Tells what the profile changes, and what it does not, if there is one.
+pub fn tell_profile(conf: &Conf, machine: &Machine) {
+    for notice in conf.profile_notices(machine) {
+        tell(notice);
+    }
 }

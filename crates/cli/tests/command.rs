@@ -505,6 +505,89 @@ fn memory_is_drawn_and_told_in_bytes() {
     }
 }
 
+/// What `plimsoll memory --memory 1g` with these arguments says on stderr, and its layout.
+fn layout_of_1g(place: &Workplace, arguments: &[&str]) -> (String, serde_json::Value) {
+    let mut all = vec!["memory", "--memory", "1g", "--format", "json"];
+    all.extend(arguments);
+    let run = place.run(&all);
+    let layout = serde_json::from_str(&stdout(&run)).unwrap();
+    (stderr(&run), layout)
+}
+
+#[test]
+fn a_profile_moves_the_storage_region_and_says_what_it_changes() {
+    let place = Workplace::new();
+    let region = |layout: &serde_json::Value| layout["executor"]["storage_region"].as_u64();
+    let (told, layout) = layout_of_1g(&place, &[]);
+    assert_eq!((told.as_str(), region(&layout)), ("", Some(227_750_707)));
+
+    let (told, layout) = layout_of_1g(&place, &["--profile", "cache"]);
+    assert_eq!(region(&layout), Some(273_300_848));
+    assert_eq!(
+        told,
+        "--profile cache: spark.memory.storageFraction 0.5 -> 0.6: the storage region, where cached data are safe \
+         from execution: 217.2 MiB -> 260.6 MiB\n"
+    );
+
+    let setting = ["-c", "spark.memory.storageFraction=0.5"];
+    let (told, layout) = layout_of_1g(&place, &[&["--profile", "shuffle"], &setting[..]].concat());
+    assert_eq!(region(&layout), Some(227_750_707));
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].ends_with("is kept at 0.5 by --conf, and not 0.2"));
+    assert!(told[1].contains("400 partitions rather than 200"));
+
+    let drawing = stdout(&place.run(&["memory", "--memory", "1g", "--profile", "cache"]));
+    assert!(drawing.contains("(--profile cache)"), "{drawing}");
+}
+
+#[test]
+fn a_profile_is_in_force_where_queries_run_and_can_be_changed_there() {
+    let place = Workplace::new();
+    let script = "SET spark.sql.shuffle.partitions; SET spark.plimsoll.profile=cache; \
+                  SET spark.sql.shuffle.partitions; SET spark.memory.storageFraction";
+    let run = place.run(&[
+        "sql",
+        "--memory",
+        "1g",
+        "--profile",
+        "shuffle",
+        "-e",
+        script,
+    ]);
+    assert_eq!(
+        stdout(&run),
+        "spark.sql.shuffle.partitions\t400\nspark.plimsoll.profile\tcache\n\
+         spark.sql.shuffle.partitions\t200\nspark.memory.storageFraction\t0.6\n"
+    );
+    let told = stderr(&run);
+    assert!(
+        told.contains("217.2 MiB -> 86.9 MiB")
+            && told.contains("storage region: 86.9 MiB -> 260.6 MiB"),
+        "{told}"
+    );
+    let file = place.write("job.conf", "spark.plimsoll.profile cache\n");
+    let listed = stdout(&place.run(&["conf", "--properties-file", &file, "--format", "json"]));
+    assert!(
+        listed.contains("profile cache, job.conf:1"),
+        "the file is named: {listed}"
+    );
+}
+
+#[test]
+fn a_profile_that_is_none_is_refused_with_those_that_are() {
+    let place = Workplace::new();
+    let run = place.run(&["sql", "--profile", "cash", "-e", "SELECT 1"]);
+    assert_eq!(run.status.code(), Some(2));
+    let told = stderr(&run);
+    assert!(
+        told.contains("cash") && told.contains("[possible values: cache, shuffle]"),
+        "{told}"
+    );
+    let run = place.run(&["sql", "-c", "spark.plimsoll.profile=cash", "-e", "SELECT 1"]);
+    assert_error(&run, &["spark.plimsoll.profile = cash", "cache or shuffle"]);
+}
+
 #[test]
 fn settings_are_listed_with_where_they_came_from() {
     let place = Workplace::new();
@@ -541,11 +624,12 @@ fn settings_are_listed_with_where_they_came_from() {
 #[test]
 fn shells_are_given_completions_and_help_has_examples() {
     let place = Workplace::new();
-    assert!(stdout(&place.run(&["completions", "bash"])).contains("--executor-memory"));
+    let completions = stdout(&place.run(&["completions", "bash"]));
+    assert!(completions.contains("--executor-memory") && completions.contains("cache shuffle"));
     for command in ["sql", "run", "serve", "memory", "conf"] {
-        assert!(
-            stdout(&place.run(&[command, "--help"])).contains("Examples:"),
-            "{command}"
-        );
+        let help = stdout(&place.run(&[command, "--help"]));
+        for words in ["Examples:", "cache-heavy:", "shuffle-heavy:"] {
+            assert!(help.contains(words), "{words} is not in {command} --help");
+        }
     }
 }

@@ -4,7 +4,8 @@ mod error;
 
 use crate::known::{Class, classify};
 use crate::origin::{Origin, Setting};
-use crate::property::{DefaultValue, Effect, Property, properties, property};
+use crate::profile;
+use crate::property::{DefaultValue, Effect, PROFILE, Property, properties, property};
 use crate::warning::Warning;
 pub use error::{ConfError, RefusedValue};
 use std::collections::BTreeMap;
@@ -12,12 +13,14 @@ use std::collections::BTreeMap;
 /// The values that were asked for, each with where it came from.
 ///
 /// There are two layers: what the session started with, built by [`ConfBuilder`](crate::builder::ConfBuilder), and what
-/// `SET` has changed since, which [`Conf::unset`] takes back as `RESET` does. Values are checked when they come in, so
-/// that what is inside suits its property.
+/// `SET` has changed since, which [`Conf::unset`] takes back as `RESET` does. Beneath both is what the profile sets.
+/// Values are checked when they come in, so that what is inside suits its property.
 #[derive(Clone, Debug, Default)]
 pub struct Conf {
     start: BTreeMap<String, Setting<String>>,
     live: BTreeMap<String, Setting<String>>,
+    /// Follows `spark.plimsoll.profile`: made anew whenever that may have changed.
+    profile: BTreeMap<String, Setting<String>>,
     notes: Vec<Warning>,
 }
 
@@ -44,11 +47,13 @@ impl Conf {
         for (key, setting) in &start {
             check(key, &setting.value, &setting.origin)?;
         }
-        Ok(Conf {
+        let mut conf = Conf {
             start,
-            live: BTreeMap::new(),
             notes,
-        })
+            ..Conf::default()
+        };
+        conf.follow_profile();
+        Ok(conf)
     }
 
     /// The value of `key` and where it came from, defaults included; `None` when it has none.
@@ -85,6 +90,7 @@ impl Conf {
             origin,
         };
         layer.insert(key.to_owned(), setting);
+        self.follow_profile();
         Ok(())
     }
 
@@ -95,12 +101,14 @@ impl Conf {
     pub fn unset(&mut self, key: &str) -> Result<(), ConfError> {
         may_change(key)?;
         self.live.remove(key);
+        self.follow_profile();
         Ok(())
     }
 
     /// Takes back all that `SET` did: `RESET`.
     pub fn unset_all(&mut self) {
         self.live.clear();
+        self.follow_profile();
     }
 
     /// Whether `SET` can change `key`: Spark's `RuntimeConfig.isModifiable`, which is false for keys that nobody knows.
@@ -122,15 +130,14 @@ impl Conf {
                 };
             }
         }
+        self.follow_profile();
     }
 
-    /// What somebody set, by key: key, value, and where it came from.
+    /// What somebody set, by themselves or by a profile: key, value, and where it came from.
     pub fn explicit(&self) -> impl Iterator<Item = (&str, &str, &Origin)> {
-        let only_at_start = self
-            .start
-            .iter()
-            .filter(|(key, _)| !self.live.contains_key(*key));
-        let merged: BTreeMap<_, _> = self.live.iter().chain(only_at_start).collect();
+        // Of two layers that have a key the later wins.
+        let layers = [&self.profile, &self.start, &self.live];
+        let merged: BTreeMap<_, _> = layers.into_iter().flatten().collect();
         merged
             .into_iter()
             .map(|(key, setting)| (key.as_str(), setting.value.as_str(), &setting.origin))
@@ -148,9 +155,28 @@ impl Conf {
         })
     }
 
-    /// What somebody set `key` to, if anybody did.
+    /// What somebody set `key` to, if anybody did, or else the profile.
     pub(crate) fn setting(&self, key: &str) -> Option<&Setting<String>> {
-        self.live.get(key).or_else(|| self.start.get(key))
+        let layers = [&self.live, &self.start, &self.profile];
+        layers.into_iter().find_map(|layer| layer.get(key))
+    }
+
+    /// What the profile sets, whether something stronger does too or not.
+    pub(crate) fn profile(&self) -> &BTreeMap<String, Setting<String>> {
+        &self.profile
+    }
+
+    /// The same settings, but for what the profile sets.
+    pub(crate) fn without_profile(&self) -> Conf {
+        Conf {
+            profile: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
+
+    fn follow_profile(&mut self) {
+        let asked = self.setting(PROFILE.name());
+        self.profile = asked.map(profile::layer).unwrap_or_default();
     }
 
     pub(crate) fn notes(&self) -> &[Warning] {

@@ -1,5 +1,6 @@
 //! What a property's value may be: one small type per kind, each of which reads a text into a Rust value.
 
+use crate::profile::Profile;
 use crate::settings::{Codec, LogLevel, Master, StorageLevel};
 use crate::size::{SizeError, Unit, parse_bytes};
 use crate::time::{TimeError, TimeUnit, parse_duration};
@@ -314,6 +315,8 @@ macro_rules! reads_by_from_str {
 reads_by_from_str! {
     /// Where queries run: [`Master`].
     MasterUrl => Master, "local, local[N] or local[*]";
+    /// A kind of work: [`Profile`].
+    ProfileName => Profile, "cache or shuffle";
     /// How much is logged: [`LogLevel`].
     Level => LogLevel, "ALL, TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF";
     /// What blocks and spills are compressed with: [`Codec`].

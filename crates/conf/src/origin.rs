@@ -1,5 +1,6 @@
 //! Where a value came from.
 
+use crate::profile::Profile;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -12,6 +13,13 @@ pub enum Origin {
     Default,
     /// Worked out from something else, which the text names.
     Derived(String),
+    /// A profile, which sets what nothing else does.
+    Profile {
+        /// The profile.
+        profile: Profile,
+        /// Where it was asked for.
+        by: Box<Origin>,
+    },
     /// An environment variable of that name.
     Environment(&'static str),
     /// `spark-defaults.conf`.
@@ -49,13 +57,14 @@ impl Origin {
         Precedence(match self {
             Origin::Default => 0,
             Origin::Derived(_) => 1,
-            Origin::Environment(_) => 2,
-            Origin::DefaultsFile { .. } => 3,
-            Origin::PropertiesFile { .. } => 4,
-            Origin::Conf(_) => 5,
-            Origin::Option(_) => 6,
-            Origin::Code => 7,
-            Origin::Set => 8,
+            Origin::Profile { .. } => 2,
+            Origin::Environment(_) => 3,
+            Origin::DefaultsFile { .. } => 4,
+            Origin::PropertiesFile { .. } => 5,
+            Origin::Conf(_) => 6,
+            Origin::Option(_) => 7,
+            Origin::Code => 8,
+            Origin::Set => 9,
         })
     }
 
@@ -70,6 +79,10 @@ impl fmt::Display for Origin {
         let text = match self {
             Origin::Default => "default".into(),
             Origin::Derived(why) => why.clone(),
+            Origin::Profile { profile, by } => match by.as_ref() {
+                Origin::Option(flag) => format!("{flag} {profile}"),
+                by => format!("profile {profile}, {by}"),
+            },
             Origin::Environment(variable) => format!("environment {variable}"),
             Origin::DefaultsFile { path, line } | Origin::PropertiesFile { path, line } => {
                 let name = path.file_name().unwrap_or(path.as_os_str());
@@ -122,6 +135,16 @@ mod tests {
             "environment SPARK_DRIVER_MEMORY"
         );
         assert_eq!(Origin::Default.to_string(), "default");
+        for (by, text) in [
+            (Origin::Option("--profile".into()), "--profile cache"),
+            (file, "profile cache, spark-defaults.conf:3"),
+        ] {
+            let profile = Origin::Profile {
+                profile: Profile::Cache,
+                by: Box::new(by),
+            };
+            assert_eq!(profile.to_string(), text);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use crate::conf::Conf;
 use crate::known::{Class, classify};
 use crate::origin::Origin;
-use crate::property::{COMPRESSION_CODEC, Effect};
+use crate::profile::ProfileNotice;
+use crate::property::{COMPRESSION_CODEC, Effect, PROFILE};
 use crate::settings::Codec;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,6 +39,8 @@ pub enum Warning {
         /// Where.
         origin: Origin,
     },
+    /// Settings of a profile that has just been set which something stronger sets too.
+    Kept(Vec<ProfileNotice>),
     /// Settings of Spark that mean nothing here: each family with its keys.
     Elsewhere(BTreeMap<&'static str, Vec<String>>),
     /// Settings that are recorded and have no effect so far.
@@ -77,6 +80,13 @@ impl fmt::Display for Warning {
                 COMPRESSION_CODEC.name(),
                 asked.in_use(),
             ),
+            Warning::Kept(notices) => {
+                for (at, notice) in notices.iter().enumerate() {
+                    let between = if at > 0 { "; " } else { "" };
+                    write!(f, "{between}{notice}")?;
+                }
+                Ok(())
+            }
             Warning::Elsewhere(families) => {
                 let names = families.iter().map(|(family, keys)| match keys.as_slice() {
                     [key] => key.clone(),
@@ -125,8 +135,13 @@ impl Conf {
         warnings
     }
 
-    /// What to tell a person who has just set `key`: what [`Conf::warnings`] has to say about that key alone.
+    /// What to tell a person who has just set `key`: what [`Conf::warnings`] has to say about that key alone, and of a
+    /// profile what it does not change.
     pub fn warning_about(&self, key: &str) -> Option<Warning> {
+        if key == PROFILE.name() {
+            let kept = self.kept_from_profile();
+            return (!kept.is_empty()).then_some(Warning::Kept(kept));
+        }
         let (value, origin) = self.get(key)?;
         let explicit = origin.is_explicit().then_some((key, value, origin));
         about(explicit.into_iter()).pop()

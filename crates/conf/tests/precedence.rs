@@ -92,6 +92,51 @@ fn each_origin_wins_over_those_beneath_it() {
 }
 
 #[test]
+fn a_profile_wins_over_the_default_and_over_nothing_else() {
+    let profile = |surroundings| {
+        ConfBuilder::new(surroundings).option("--profile", "spark.plimsoll.profile", "cache")
+    };
+    let key = "spark.memory.storageFraction";
+    let conf = profile(Surroundings::default()).build().unwrap();
+    assert_eq!(get(&conf, key), pair("0.6", "--profile cache"));
+    assert_eq!(conf.settings().unwrap().memory.storage_fraction.value, 0.6);
+    assert_eq!(
+        get(&conf, "spark.sql.shuffle.partitions"),
+        pair("200", "default")
+    );
+    let listed: Vec<_> = conf
+        .explicit()
+        .map(|(key, value, _)| (key, value))
+        .collect();
+    assert_eq!(listed, [(key, "0.6"), ("spark.plimsoll.profile", "cache")]);
+
+    let files = Files::with_defaults("spark.memory.storageFraction 0.3\n");
+    let conf = profile(files.surroundings(&[])).build().unwrap();
+    assert_eq!(get(&conf, key), pair("0.3", "spark-defaults.conf:1"));
+
+    let builder = profile(Surroundings::default())
+        .conf("--conf", "spark.memory.storageFraction=0.4")
+        .unwrap();
+    assert_eq!(get(&builder.build().unwrap(), key), pair("0.4", "--conf"));
+}
+
+#[test]
+fn a_profile_can_stand_in_a_file_and_an_option_wins_over_it() {
+    let files = Files::with_defaults("spark.plimsoll.profile shuffle\n");
+    let builder = ConfBuilder::new(files.surroundings(&[]));
+    let conf = builder.clone().build().unwrap();
+    let key = "spark.sql.shuffle.partitions";
+    assert_eq!(
+        get(&conf, key),
+        pair("400", "profile shuffle, spark-defaults.conf:1")
+    );
+    assert_eq!(conf.warnings(), []);
+
+    let builder = builder.option("--profile", "spark.plimsoll.profile", "cache");
+    assert_eq!(get(&builder.build().unwrap(), key), pair("200", "default"));
+}
+
+#[test]
 fn of_two_values_by_one_way_the_later_wins() {
     let builder = ConfBuilder::default()
         .conf("--conf", "spark.executor.memory=2g")

@@ -1,7 +1,7 @@
 //! The properties that make the line and divide it.
 
 use super::{Key, Missing, Property};
-use crate::kind::{Fraction, Size, SizeOrAuto, Switch, Time};
+use crate::kind::{Fraction, ProfileName, Size, SizeOrAuto, Switch, Time};
 use crate::property::{DefaultValue, Effect};
 use crate::size::{MIB, Unit};
 use crate::time::TimeUnit;
@@ -22,6 +22,9 @@ pub static RESERVED: Key<Size, Missing> = Key::derived(
 
 /// `spark.plimsoll.memory.lending`.
 pub static LENDING: Key<Switch> = Key::new("spark.plimsoll.memory.lending", Switch, "true");
+
+/// `spark.plimsoll.profile`: one name for the settings that suit a kind of work.
+pub static PROFILE: Key<ProfileName, Missing> = Key::unset("spark.plimsoll.profile", ProfileName);
 
 /// `spark.driver.memory`.
 pub static DRIVER_MEMORY: Key<Size> = Key::new("spark.driver.memory", POSITIVE_MIB, "1g");
@@ -81,6 +84,10 @@ pub(super) static TABLE: &[Property] = &[
     LENDING.property(
         Effect::Live,
         "Whether execution may use what the reserved and user parts leave unused; false is Spark to the byte",
+    ),
+    PROFILE.property(
+        Effect::Live,
+        "Settings for a kind of work, each weaker than one that is set by itself: cache or shuffle",
     ),
     DRIVER_MEMORY.property(
         Effect::Live,
