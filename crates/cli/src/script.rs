@@ -125,6 +125,10 @@ pub fn run_statement(
             tell(notice);
         }
         match answer.rows {
+            // A statement that works and answers nothing.
+            Some(rows) if rows.schema().fields().is_empty() => {
+                print(rows, output, &progress).await.map(|_| None)
+            }
             Some(rows) => print(rows, output, &progress).await.map(Some),
             None => Ok(None),
         }
@@ -135,6 +139,7 @@ async fn print(mut rows: Rows, output: Output, progress: &ProgressLine) -> Resul
     let stdout = io::stdout();
     let shares_terminal = stdout.is_terminal();
     let mut to = BufWriter::new(stdout.lock());
+    let has_columns = !rows.schema().fields().is_empty();
     let mut printer = printer(output, rows.schema());
     let mut count = 0;
     let query = rows.query();
@@ -161,7 +166,9 @@ async fn print(mut rows: Rows, output: Output, progress: &ProgressLine) -> Resul
         to.flush()?;
     }
     progress.clear();
-    printer.end(&mut to)?;
+    if has_columns {
+        printer.end(&mut to)?;
+    }
     to.flush()?;
     Ok(count)
 }

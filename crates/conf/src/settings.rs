@@ -112,6 +112,22 @@ pub struct SqlSettings {
     pub shuffle_partitions: u32,
     /// `spark.sql.variable.substitute`.
     pub variable_substitute: bool,
+    /// What concerns cached data.
+    pub cache: CacheSettings,
+}
+
+/// What concerns cached data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// `spark.sql.defaultCacheStorageLevel`.
+    pub level: StorageLevel,
+    /// What they are compressed with at serialized levels and on disk: [`Codec::Lz4`] or [`Codec::Zstd`]; `None` for not at
+    /// all.
+    pub codec: Option<Codec>,
+    /// `spark.sql.inMemoryColumnarStorage.batchSize`: rows in one block, at most.
+    pub batch_size: u32,
+    /// `spark.sql.inMemoryColumnarStorage.partitionPruning`.
+    pub pruning: bool,
 }
 
 impl Conf {
@@ -135,6 +151,7 @@ impl Conf {
                 time_zone: self.read_optional(&p::TIME_ZONE)?.map(|zone| zone.value),
                 shuffle_partitions: self.read(&p::SHUFFLE_PARTITIONS)?.value,
                 variable_substitute: self.read(&p::VARIABLE_SUBSTITUTE)?.value,
+                cache: self.cache_settings()?,
             },
         })
     }
@@ -146,6 +163,16 @@ impl Conf {
         Ok(SpillSettings {
             codec: compress.then_some(codec),
             max_size: max_size.map(|size| size.value),
+        })
+    }
+
+    fn cache_settings(&self) -> Result<CacheSettings, ConfError> {
+        let codec = self.read(&p::COMPRESSION_CODEC)?.value.in_use();
+        Ok(CacheSettings {
+            level: self.read(&p::DEFAULT_CACHE_STORAGE_LEVEL)?.value,
+            codec: self.read(&p::CACHE_COMPRESSED)?.value.then_some(codec),
+            batch_size: self.read(&p::CACHE_BATCH_SIZE)?.value,
+            pruning: self.read(&p::CACHE_PRUNING)?.value,
         })
     }
 

@@ -17,7 +17,7 @@ use crate::expression::needed;
 use crate::frame::Frame;
 use crate::plan::Planner;
 use crate::sessions::ClientSession;
-use crate::{ddl, tree, types};
+use crate::{caching, ddl, describe, tree, types};
 
 /// The version of Spark whose behaviour is followed.
 pub(crate) const SPARK_VERSION: &str = "4.1.4";
@@ -84,21 +84,30 @@ pub(crate) async fn analyze(
             })
         }
         Analyze::Persist(asked) => {
-            planner
-                .relation(needed(asked.relation.as_ref(), "what to persist")?)
-                .await?;
-            tracing::warn!(
-                "cache and persist are accepted and do nothing yet: the rows are computed anew when they are read"
-            );
+            let relation = needed(asked.relation.as_ref(), "what to persist")?;
+            let frame = planner.relation(relation).await?;
+            planner.persist(
+                &frame,
+                &describe::sentence(relation),
+                asked.storage_level.as_ref(),
+            )?;
             Answer::Persist(answer::Persist {})
         }
-        Analyze::Unpersist(_) => Answer::Unpersist(answer::Unpersist {}),
-        Analyze::GetStorageLevel(_) => Answer::GetStorageLevel(answer::GetStorageLevel {
-            storage_level: Some(proto::StorageLevel {
-                replication: 1,
-                ..proto::StorageLevel::default()
-            }),
-        }),
+        Analyze::Unpersist(asked) => {
+            let relation = needed(asked.relation.as_ref(), "what to unpersist")?;
+            let frame = planner.relation(relation).await?;
+            // Whether the client wants to wait makes no difference: the rows are let go of at once.
+            planner.unpersist(&frame)?;
+            Answer::Unpersist(answer::Unpersist {})
+        }
+        Analyze::GetStorageLevel(asked) => {
+            let relation = needed(asked.relation.as_ref(), "what may be persisted")?;
+            let frame = planner.relation(relation).await?;
+            let level = planner.storage_level(&frame)?;
+            Answer::GetStorageLevel(answer::GetStorageLevel {
+                storage_level: Some(caching::level_to_proto(level)),
+            })
+        }
     })
 }
 

@@ -1,13 +1,23 @@
-//! A client's plan in a few words, for the history.
+//! A client's plan in a few words, for the history and for what is cached.
 
+use prost::Message;
 use spark_connect_proto as proto;
 use spark_connect_proto::relation::RelType;
 
 /// How many relations are named; the outermost ones of a longer plan.
 const MOST: usize = 12;
 
+/// What stands for a plan: its relations, the first ones first.
+pub(crate) fn sentence(relation: &proto::Relation) -> String {
+    let words = words(relation);
+    match words.is_empty() {
+        true => format!("DataFrame ({} bytes of plan)", relation.encoded_len()),
+        false => format!("DataFrame: {}", words.join(", ")),
+    }
+}
+
 /// The kinds of the relations on the way from the first leaf to the root, repeated ones once.
-pub(crate) fn words(relation: &proto::Relation) -> Vec<&'static str> {
+fn words(relation: &proto::Relation) -> Vec<&'static str> {
     let mut words = Vec::new();
     let mut next = Some(relation);
     while let Some(relation) = next {

@@ -9,7 +9,6 @@ use datafusion::arrow::array::RecordBatch;
 use futures::StreamExt;
 use plimsoll_conf::fmt_bytes;
 use plimsoll_driver::{FileFormat, Rows, SaveMode, WriteRequest};
-use prost::Message;
 use spark_connect_proto as proto;
 use spark_connect_proto::command::CommandType;
 use spark_connect_proto::execute_plan_response::execution_progress::StageInfo;
@@ -25,7 +24,7 @@ use crate::frame::Frame;
 use crate::operations::Responses;
 use crate::plan::{Planner, not_a_format};
 use crate::sessions::ClientSession;
-use crate::types;
+use crate::{describe, types};
 use crate::wire::Encoder;
 
 /// Whether an overwrite replaces all partitions or just those that it writes.
@@ -82,7 +81,7 @@ async fn rows(
             let frame = planner.relation(relation).await?;
             let rows = session
                 .engine
-                .run_plan(planner.seen(&frame)?, &describe(relation))
+                .run_plan(planner.seen(&frame)?, &describe::sentence(relation))
                 .await?;
             (rows, frame.names())
         }
@@ -404,15 +403,6 @@ fn option(write: &proto::WriteOperation, key: &str) -> Option<String> {
     options
         .find(|(name, _)| name.eq_ignore_ascii_case(key))
         .map(|(_, value)| value.clone())
-}
-
-/// What stands for a plan in the history: its relations, the first ones first.
-fn describe(relation: &proto::Relation) -> String {
-    let words = crate::describe::words(relation);
-    match words.is_empty() {
-        true => format!("DataFrame ({} bytes of plan)", relation.encoded_len()),
-        false => format!("DataFrame: {}", words.join(", ")),
-    }
 }
 
 fn command_name(command: &CommandType) -> &'static str {

@@ -27,6 +27,7 @@
 
 mod analyze;
 mod artifacts;
+mod caching;
 mod codec;
 mod compressed;
 mod conditions;

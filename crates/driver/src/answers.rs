@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, BooleanArray, StringArray};
+use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray};
 use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::record_batch::RecordBatch;
 use plimsoll_conf::{Conf, MemoryLayout, fmt_bytes};
+use plimsoll_storage::Usage;
 
+use crate::cache::CachedPlan;
 use crate::error::Error;
 use crate::query::Rows;
 use crate::types::spark_name;
@@ -87,6 +89,31 @@ fn matches_one(pattern: &str, name: &str) -> bool {
             starts.any(|at| matches_one(tail, &rest[at..]))
         }),
     }
+}
+
+/// `SHOW CACHE`: what is cached, and what that costs and saves. Sizes are in bytes.
+pub(crate) fn cached(plans: &[CachedPlan]) -> Result<Rows, Error> {
+    let numbers = |figure: fn(&Usage) -> u64| -> ArrayRef {
+        let figures = plans.iter().map(|plan| figure(&plan.usage) as i64);
+        Arc::new(Int64Array::from_iter_values(figures))
+    };
+    rows(vec![
+        ("name", strings(plans.iter().map(|plan| &plan.name))),
+        (
+            "storageLevel",
+            strings(plans.iter().map(|plan| plan.level.to_string())),
+        ),
+        ("cachedPartitions", numbers(|usage| usage.cached_partitions)),
+        ("partitions", numbers(|usage| usage.partitions)),
+        ("rows", numbers(|usage| usage.rows)),
+        ("memoryBytes", numbers(|usage| usage.memory)),
+        ("diskBytes", numbers(|usage| usage.disk)),
+        ("hits", numbers(|usage| usage.hits)),
+        ("misses", numbers(|usage| usage.misses)),
+        ("evictions", numbers(|usage| usage.evictions)),
+        ("diskReads", numbers(|usage| usage.disk_reads)),
+        ("recomputes", numbers(|usage| usage.recomputes)),
+    ])
 }
 
 /// `DESCRIBE`: the columns of a table.

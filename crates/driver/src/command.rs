@@ -28,6 +28,18 @@ pub(crate) enum Command {
     ShowTables { pattern: Option<String> },
     /// `DESCRIBE [TABLE] name`.
     Describe { table: String },
+    /// `CACHE [LAZY] TABLE name [OPTIONS ('storageLevel' '…')] [[AS] query]`.
+    Cache(Cache),
+    /// `UNCACHE TABLE [IF EXISTS] name`.
+    Uncache { name: String, if_exists: bool },
+    /// `CLEAR CACHE`.
+    ClearCache,
+    /// `SHOW CACHE`.
+    ShowCache,
+    /// `REFRESH [TABLE] name`.
+    RefreshTable { name: String },
+    /// `REFRESH path`.
+    RefreshPath { path: String },
     /// Anything that gives rows: SELECT, WITH, VALUES, EXPLAIN, …
     Query,
 }
@@ -45,6 +57,16 @@ pub(crate) struct Files {
     pub(crate) options: BTreeMap<String, String>,
 }
 
+/// What is to be cached, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cache {
+    pub(crate) name: String,
+    pub(crate) is_lazy: bool,
+    pub(crate) options: BTreeMap<String, String>,
+    /// The query that the name is to stand for, unless there is a table of that name.
+    pub(crate) query: Option<String>,
+}
+
 impl Command {
     /// Reads a statement.
     ///
@@ -60,6 +82,10 @@ impl Command {
             "CREATE" => parser.create_view(),
             "DROP" => parser.drop_view(),
             "SHOW" => parser.show(),
+            "CACHE" => parser.cache(),
+            "UNCACHE" => parser.uncache(),
+            "CLEAR" => parser.clear_cache(),
+            "REFRESH" => parser.refresh(),
             "DESCRIBE" | "DESC" => parser.describe(),
             "SELECT" | "WITH" | "VALUES" | "EXPLAIN" | "FROM" | "TABLE" | "" => Ok(Command::Query),
             other if STATEMENTS.contains(&other) => Err(Error::NotSupported(not_there(other))),
@@ -73,20 +99,16 @@ impl Command {
 }
 
 /// The first words of Spark's other statements.
-const STATEMENTS: [&str; 30] = [
-    "ADD", "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COMMENT", "COPY", "DECLARE",
-    "DELETE", "DFS", "EXECUTE", "EXPORT", "GRANT", "IMPORT", "INSERT", "LIST", "LOAD", "LOCK",
-    "MERGE", "MSCK", "REDUCE", "REFRESH", "REPAIR", "REPLACE", "TRUNCATE", "UNCACHE", "UPDATE",
-    "USE",
+const STATEMENTS: [&str; 26] = [
+    "ADD", "ALTER", "ANALYZE", "BEGIN", "CALL", "COMMENT", "COPY", "DECLARE", "DELETE", "DFS",
+    "EXECUTE", "EXPORT", "GRANT", "IMPORT", "INSERT", "LIST", "LOAD", "LOCK", "MERGE", "MSCK",
+    "REDUCE", "REPAIR", "REPLACE", "TRUNCATE", "UPDATE", "USE",
 ];
 
-const THERE_ARE: &str = "There are SELECT, WITH, VALUES, EXPLAIN, CREATE TEMPORARY VIEW, DROP VIEW, SHOW TABLES, DESCRIBE, SET and RESET";
+const THERE_ARE: &str = "There are SELECT, WITH, VALUES, EXPLAIN, CREATE TEMPORARY VIEW, DROP VIEW, CACHE TABLE, UNCACHE TABLE, CLEAR CACHE, SHOW CACHE, REFRESH TABLE, SHOW TABLES, DESCRIBE, SET and RESET";
 
 fn not_there(first_word: &str) -> String {
     let instead = match first_word {
-        "CACHE" | "UNCACHE" | "CLEAR" | "REFRESH" => {
-            "Storage memory holds no cached tables yet: run the query without it"
-        }
         "INSERT" | "COPY" => {
             "Writing is not there yet: use --output csv or --output json and redirect stdout"
         }
@@ -321,11 +343,78 @@ impl<'a> Parser<'a> {
         Ok(Command::DropView { name, if_exists })
     }
 
+    fn cache(&mut self) -> Result<Command, Error> {
+        self.expect("CACHE")?;
+        let is_lazy = self.takes("LAZY");
+        self.expect("TABLE")?;
+        let name = self.name()?;
+        let options = match self.takes("OPTIONS") {
+            true => self.options()?,
+            false => BTreeMap::new(),
+        };
+        let has_query = self.takes("AS");
+        let query = match self.peek() {
+            None if !has_query => None,
+            Some(Token::LParen) => Some(self.query_text()?),
+            _ if has_query => Some(self.query_text()?),
+            _ => {
+                let first = self.peek_word().unwrap_or_default().to_uppercase();
+                if !["SELECT", "WITH", "VALUES", "FROM", "TABLE"].contains(&first.as_str()) {
+                    return Err(self.expected("OPTIONS (…), or AS and a query"));
+                }
+                Some(self.query_text()?)
+            }
+        };
+        Ok(Command::Cache(Cache {
+            name,
+            is_lazy,
+            options,
+            query,
+        }))
+    }
+
+    fn uncache(&mut self) -> Result<Command, Error> {
+        self.expect("UNCACHE")?;
+        self.expect("TABLE")?;
+        let if_exists = self.takes("IF") && self.takes("EXISTS");
+        let name = self.name()?;
+        self.end()?;
+        Ok(Command::Uncache { name, if_exists })
+    }
+
+    fn clear_cache(&mut self) -> Result<Command, Error> {
+        self.expect("CLEAR")?;
+        self.expect("CACHE")?;
+        self.end()?;
+        Ok(Command::ClearCache)
+    }
+
+    fn refresh(&mut self) -> Result<Command, Error> {
+        self.expect("REFRESH")?;
+        let command = match self.peek() {
+            Some(Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)) => {
+                Command::RefreshPath {
+                    path: self.string()?,
+                }
+            }
+            _ => {
+                self.takes("TABLE");
+                Command::RefreshTable { name: self.name()? }
+            }
+        };
+        self.end()?;
+        Ok(command)
+    }
+
     fn show(&mut self) -> Result<Command, Error> {
         self.expect("SHOW")?;
+        if self.takes("CACHE") {
+            self.end()?;
+            return Ok(Command::ShowCache);
+        }
         if !(self.takes("TABLES") || self.takes("VIEWS")) {
             return Err(Error::NotSupported(
-                "of SHOW there are SHOW TABLES [LIKE 'pattern'] and SHOW VIEWS".to_owned(),
+                "of SHOW there are SHOW TABLES [LIKE 'pattern'], SHOW VIEWS and SHOW CACHE".to_owned(),
             ));
         }
         let has_like = self.takes("LIKE");
@@ -423,9 +512,30 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_cached_as_it_is_or_as_a_query() {
+        let cached = |text: &str| match parse(text).unwrap() {
+            Command::Cache(cache) => cache,
+            other => panic!("{other:?}"),
+        };
+        let lazy = cached("cache lazy table T options ('storageLevel' = 'DISK_ONLY')");
+        assert_eq!((lazy.name.as_str(), lazy.is_lazy, lazy.query), ("t", true, None));
+        assert_eq!(lazy.options["storagelevel"], "DISK_ONLY");
+        for text in [
+            "CACHE TABLE t AS SELECT 1 AS a",
+            "CACHE TABLE t SELECT 1 AS a",
+        ] {
+            assert_eq!(cached(text).query.as_deref(), Some("SELECT 1 AS a"));
+        }
+        assert_eq!(cached("CACHE TABLE t (SELECT 1)").query.as_deref(), Some("(SELECT 1)"));
+        let path = parse("REFRESH '/data/t'").unwrap();
+        assert_eq!(path, Command::RefreshPath { path: "/data/t".into() });
+    }
+
+    #[test]
     fn what_is_not_there_says_what_is() {
         for (text, says) in [
-            ("CACHE TABLE t", "without it"),
+            ("CACHE TABLE t LATER", "OPTIONS"),
+            ("CACHE t", "expected TABLE"),
             ("INSERT INTO t VALUES (1)", "--output csv"),
             ("CREATE TABLE t (a INT)", "TEMPORARY VIEW"),
             ("DELETE FROM t", "There are SELECT"),

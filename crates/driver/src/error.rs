@@ -133,6 +133,18 @@ impl fmt::Display for SqlError {
 }
 
 impl Error {
+    /// The error of a table or view that is not there.
+    pub(crate) fn unknown_table(name: &str) -> Self {
+        Error::Sql(SqlError {
+            kind: SqlErrorKind::UnknownTable {
+                name: vec![name.to_owned()],
+            },
+            message: format!("there is no view {name}; SHOW TABLES lists what there is"),
+            place: None,
+            source_line: None,
+        })
+    }
+
     /// The error of `statement`, with its place in `script`, which it is a part of.
     pub(crate) fn planning(error: DataFusionError, statement: &Statement, script: &str) -> Self {
         let place_in_script = |line, column| statement.place_in_script(line, column);

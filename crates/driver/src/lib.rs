@@ -23,6 +23,7 @@
 
 mod answers;
 mod average;
+mod cache;
 mod command;
 mod dialect;
 mod division;
@@ -53,6 +54,7 @@ mod user_functions;
 mod values;
 mod write;
 
+pub use cache::CachedPlan;
 pub use error::{Error, Place, SqlError};
 pub use format::FileFormat;
 pub use history::History;
@@ -60,7 +62,7 @@ pub use not_in::logical_rules;
 pub use operators::OperatorMetrics;
 pub use query::{Progress, Query, Rows};
 pub use record::{OperatorSpill, QueryRecord, Status};
-pub use session::{Answer, Changed, Planned, Session};
+pub use session::{Answer, Changed, Persisted, Planned, Session};
 pub use source::Source;
 pub use sql_error::SqlErrorKind;
 pub use statement::{Statement, is_complete, split};

@@ -7,7 +7,7 @@ use tracing::warn;
 use crate::error::Error;
 
 /// The options of a data source. Their keys count in any case, as in Spark's `CaseInsensitiveMap`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Options(BTreeMap<String, String>);
 
 impl Options {

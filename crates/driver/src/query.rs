@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use plimsoll_memory::{PeakGuard, TaskMemory};
+use plimsoll_storage::lineage;
 
 use crate::error::Error;
 use crate::history::History;
@@ -241,6 +242,9 @@ fn visit(plan: &Arc<dyn ExecutionPlan>, act: &mut impl FnMut(&Arc<dyn ExecutionP
     for child in plan.children() {
         visit(child, act);
     }
+    if let Some(lineage) = lineage(plan) {
+        visit(lineage, act);
+    }
 }
 
 /// Where the record of each query goes when it is over.
@@ -256,6 +260,30 @@ enum Source {
     /// The answer of a command such as SHOW TABLES, which is there at once.
     Ready(Option<RecordBatch>),
     Running(Running),
+    /// Rows that are read for what that does.
+    Unseen(Box<Rows>, Undo),
+}
+
+/// What is done if a statement does not come to its end.
+pub(crate) struct Undo(Option<Box<dyn FnOnce() + Send>>);
+
+impl Undo {
+    pub(crate) fn new(undo: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(undo)))
+    }
+
+    /// What was done stays.
+    pub(crate) fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        if let Some(undo) = self.0.take() {
+            undo();
+        }
+    }
 }
 
 struct Running {
@@ -302,7 +330,16 @@ impl Rows {
         }
     }
 
-    /// The columns.
+    /// Rows that are read to the end for what that does, and that nobody sees: a statement that works and answers
+    /// nothing. If it does not come to its end, what it did is undone.
+    pub(crate) fn unseen(rows: Rows, undo: Undo) -> Self {
+        Self {
+            schema: Arc::new(Schema::empty()),
+            source: Source::Unseen(Box::new(rows), undo),
+        }
+    }
+
+    /// The columns; none if the statement works and answers nothing.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -312,6 +349,7 @@ impl Rows {
         match &self.source {
             Source::Ready(_) => None,
             Source::Running(running) => Some(Arc::clone(&running.query)),
+            Source::Unseen(rows, _) => rows.query(),
         }
     }
 }
@@ -323,6 +361,18 @@ impl Stream for Rows {
         let running = match &mut self.source {
             Source::Ready(batch) => return Poll::Ready(batch.take().map(Ok)),
             Source::Running(running) => running,
+            Source::Unseen(rows, undo) => {
+                return loop {
+                    match ready!(rows.poll_next_unpin(cx)) {
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => break Poll::Ready(Some(Err(error))),
+                        None => {
+                            undo.0 = None;
+                            break Poll::Ready(None);
+                        }
+                    }
+                };
+            }
         };
         let Some(stream) = &mut running.stream else {
             return Poll::Ready(None);

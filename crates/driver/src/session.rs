@@ -1,3 +1,4 @@
+mod caching;
 mod plans;
 mod views;
 
@@ -62,6 +63,8 @@ impl Changed {
         self.sizes.into_iter().chain(self.warnings).collect()
     }
 }
+
+pub use self::caching::Persisted;
 
 /// What a statement of SQL comes to, when its rows are not wanted at once.
 pub enum Planned {
@@ -212,6 +215,18 @@ impl Session {
             Command::ViewOfFiles { view, files } => self.view_of_files(&view, &files).await,
             Command::ViewOfQuery { view, query } => self.view_of_query(&view, query).await,
             Command::DropView { name, if_exists } => self.drop_view(&name, if_exists),
+            Command::Cache(cache) => self.cache_table(&cache).await,
+            Command::Uncache { name, if_exists } => self.uncache_table(&name, if_exists).await,
+            Command::ClearCache => {
+                self.clear_cache();
+                Ok(Answer::done(Vec::new()))
+            }
+            Command::ShowCache => self.show_cache(),
+            Command::RefreshTable { name } => self.refresh_table(&name).await,
+            Command::RefreshPath { path } => {
+                self.refresh_path(&path);
+                Ok(Answer::done(Vec::new()))
+            }
             Command::ShowTables { pattern } => {
                 self.answer(answers::tables(&self.table_names()?, pattern.as_deref()))
             }
@@ -401,6 +416,7 @@ impl Session {
             )
         };
         let runs_user_code = self.user_functions.are_in(&logical)?;
+        let logical = self.with_cached(logical)?;
         let job = Job {
             runs_user_code,
             logical,

@@ -8,8 +8,10 @@ use parking_lot::{Mutex, RwLock};
 use plimsoll_conf::property::memory_keys;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Settings, fmt_bytes};
 use plimsoll_memory::{Bounds, MemoryMode, Pressure, Region, UnifiedMemory};
+use plimsoll_storage::BlockStore;
 
 use crate::answers;
+use crate::cache::CacheManager;
 use crate::error::Error;
 use crate::history::History;
 use crate::query::SharedHistory;
@@ -53,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Arc<UnifiedMemory>,
     pub(crate) pressure: Pressure,
     pub(crate) history: SharedHistory,
+    /// The plans that are cached, by whichever session.
+    pub(crate) cache: Arc<CacheManager>,
     /// The views that all sessions see: Spark's database `global_temp`.
     pub(crate) global_views: Arc<MemorySchemaProvider>,
     /// Footers of Parquet files, which all sessions share. Queries have runtimes of their own beside.
@@ -83,6 +87,9 @@ impl Shared {
             })?;
         let spill = SpillDirectories::create(&in_force.settings.local_dirs)?;
         spill.take_overflow_of(&pressure);
+        let disk = spill.disk_manager(in_force.settings.spill.max_size);
+        let disk = Arc::new(disk.build().map_err(Error::planning_of)?);
+        let blocks = BlockStore::new(Arc::clone(&memory), disk);
         let footers = ScanBudget::new(in_force.layout.executor.unified.bytes).footers();
         let runtime = RuntimeEnvBuilder::new().with_metadata_cache_limit(footers);
         Ok(Self {
@@ -90,6 +97,7 @@ impl Shared {
             memory,
             pressure,
             history: Arc::new(Mutex::new(History::default())),
+            cache: CacheManager::new(blocks),
             global_views: Arc::new(MemorySchemaProvider::new()),
             ceiling: keeps_its_line.then_some(in_force.layout.line.bytes),
             spill,

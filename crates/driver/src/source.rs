@@ -42,7 +42,7 @@ use self::files::DataFile;
 use self::json::JsonOptions;
 use self::parquet::ParquetOptions;
 use self::scan::TextFormat;
-use self::table::{FileTable, Reader};
+use self::table::Reader;
 use self::text::TextOptions;
 use crate::error::Error;
 use crate::format::FileFormat;
@@ -52,6 +52,7 @@ pub(crate) use self::budget::ScanBudget;
 pub(crate) use self::files::{local_path, url};
 pub(crate) use self::parquet::type_in_spark;
 pub(crate) use self::steady::SteadyScans;
+pub(crate) use self::table::{FileIdentity, FileTable};
 pub(crate) use self::width::Cut;
 
 /// What is to be read: Spark's `spark.read.format(…).schema(…).options(…).load(paths)`.

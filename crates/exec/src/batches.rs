@@ -5,19 +5,19 @@ use std::sync::Arc;
 use arrow_select::dictionary::garbage_collect_any_dictionary;
 use datafusion::arrow::array::UInt32Array;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, make_array};
-use datafusion::arrow::compute::{concat, interleave, take};
+use datafusion::arrow::compute::{concat, concat_batches, interleave, take};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 use datafusion::common::utils::memory::get_record_batch_memory_size;
 
 /// Bytes that a batch holds in memory, each buffer once.
-pub(crate) fn bytes_of(batch: &RecordBatch) -> usize {
+pub fn bytes_of(batch: &RecordBatch) -> usize {
     get_record_batch_memory_size(batch)
 }
 
 /// Bytes that the rows of a batch take, whatever else their buffers hold.
-pub(crate) fn content_bytes(batch: &RecordBatch) -> usize {
+pub fn content_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(content_bytes_of).sum()
 }
 
@@ -137,8 +137,35 @@ pub(crate) fn select(
     with_rows(schema, columns, indices.len())
 }
 
+/// One batch of all these, in buffers of its own that are no larger than they need to be.
+///
+/// # Errors
+/// If offsets of 32 bits cannot reach all their texts.
+pub fn owned(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
+    if let [only] = batches {
+        let rows = UInt32Array::from_iter_values(0..only.num_rows() as u32);
+        return shrunk(pick(schema, only, &rows)?);
+    }
+    let together = concat_batches(schema, batches)?;
+    let columns = together.columns().iter().map(compact);
+    shrunk(with_rows(schema, columns.collect::<Result<_>>()?, together.num_rows())?)
+}
+
+fn shrunk(batch: RecordBatch) -> Result<RecordBatch> {
+    let (schema, mut columns, rows) = batch.into_parts();
+    for column in &mut columns {
+        if let Some(array) = Arc::get_mut(column) {
+            array.shrink_to_fit();
+        }
+    }
+    with_rows(&schema, columns, rows)
+}
+
 /// These rows of a batch, in buffers of their own.
-pub(crate) fn pick(
+///
+/// # Errors
+/// If one of them is not there.
+pub fn pick(
     schema: &SchemaRef,
     batch: &RecordBatch,
     rows: &UInt32Array,
@@ -149,7 +176,10 @@ pub(crate) fn pick(
 }
 
 /// A batch of `rows` rows, also where there are no columns.
-pub(crate) fn with_rows(
+///
+/// # Errors
+/// If the columns are not of the schema, or not of as many rows.
+pub fn with_rows(
     schema: &SchemaRef,
     columns: Vec<ArrayRef>,
     rows: usize,

@@ -3,9 +3,10 @@
 //! wrongly, when they are refused memory.
 
 mod aggregate;
-mod batches;
+pub mod batches;
 mod dynamic_filter;
 mod hash_join;
+pub mod ipc;
 mod nested_loop;
 mod plan;
 mod references;

@@ -14,8 +14,6 @@ use std::sync::Arc;
 
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::arrow::ipc::reader::StreamReader;
-use datafusion::arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::config::SpillCompression;
 use datafusion::common::runtime::SpawnedTask;
@@ -25,6 +23,8 @@ use datafusion::execution::disk_manager::DiskManager;
 use datafusion::physical_plan::metrics::SpillMetrics;
 use datafusion_execution::{SpillFile, SpillWriter};
 use parking_lot::Mutex;
+
+use crate::ipc;
 
 /// Where one operator's rows go that memory does not hold.
 pub(crate) struct Disk {
@@ -127,7 +127,7 @@ impl RunFile {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let encoded = encode(batch, self.disk.compression)?;
+        let encoded = ipc::encode(batch, self.disk.compression)?;
         let mut writer = self.writer.lock();
         let (file, offset) = &mut *writer;
         file.write_all(&encoded)
@@ -181,16 +181,10 @@ impl RunFile {
             .seek(SeekFrom::Start(place.offset))
             .and_then(|_| file.read_exact(&mut encoded));
         read.map_err(|error| self.failed("read: it was truncated or changed", error.into()))?;
-        let decoded = StreamReader::try_new(encoded.as_slice(), None)
-            .and_then(|mut reader| reader.next().transpose());
-        match decoded {
-            Ok(Some(batch)) if batch.num_rows() == place.rows => {
-                // The stream's schema has lost the metadata of the plan's.
-                let (_, columns, rows) = batch.into_parts();
-                crate::batches::with_rows(&self.schema, columns, rows)
-            }
-            Ok(_) => Err(self.failed("read", exec_datafusion_err!("rows are missing in it"))),
-            Err(error) => Err(self.failed("read", error.into())),
+        let decoded = ipc::decode(&self.schema, &encoded, None);
+        match decoded.map_err(|error| self.failed("read", error))? {
+            batch if batch.num_rows() == place.rows => Ok(batch),
+            _ => Err(self.failed("read", exec_datafusion_err!("rows are missing in it"))),
         }
     }
 }
@@ -220,16 +214,6 @@ impl RunFile {
         }
         Ok((open, batches))
     }
-}
-
-fn encode(batch: &RecordBatch, compression: SpillCompression) -> Result<Vec<u8>> {
-    let options = IpcWriteOptions::default().try_with_compression(compression.into())?;
-    let mut encoded = Vec::new();
-    let mut writer = StreamWriter::try_new_with_options(&mut encoded, &batch.schema(), options)?;
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
-    Ok(encoded)
 }
 
 impl Run {

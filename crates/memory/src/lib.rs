@@ -60,6 +60,6 @@ pub use mode::MemoryMode;
 pub use pressure::{Bounds, PartPeaks, Pressure, Steps, purge_with};
 pub use reclaim::Reclaim;
 pub use resident::ResidentMemory;
-pub use storage_pool::{BlockId, EvictBlocks};
+pub use storage_pool::{BlockId, EvictBlocks, Eviction};
 pub use task::TaskMemory;
 pub use unified::{Acquired, PoolSizes, Region, TaskId, UnifiedMemory, UserCode};

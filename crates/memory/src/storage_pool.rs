@@ -18,15 +18,18 @@ impl fmt::Display for BlockId {
     }
 }
 
+/// Makes blocks go that were picked, by writing them to disk or dropping them, and returns the bytes that this freed.
+pub type Eviction = Box<dyn FnOnce() -> u64 + Send>;
+
 /// Whoever holds the cached blocks, and can give some up; Spark's `MemoryStore`.
 pub trait EvictBlocks: Send + Sync {
-    /// Evicts blocks of `mode` that hold at least `bytes` in all, never a block of the dataset of
-    /// `for_block`, and returns the bytes those blocks held; or evicts nothing and returns 0 when
-    /// that much cannot be freed.
+    /// Picks blocks of `mode` that hold at least `bytes` in all, so that nobody else picks them. For a block, never one of
+    /// its own dataset, and none at all when that much cannot be freed.
     ///
-    /// Called with the memory manager's lock held, which takes the returned bytes off its books
-    /// itself: an implementation must not call the manager.
-    fn evict_blocks(&self, for_block: Option<BlockId>, bytes: u64, mode: MemoryMode) -> u64;
+    /// Called with the memory manager's lock held: an implementation must neither block nor call the manager.
+    /// The eviction itself is carried out without the lock and may write to disk. The manager takes the bytes that it
+    /// returns off its books.
+    fn pick(&self, for_block: Option<BlockId>, bytes: u64, mode: MemoryMode) -> Option<Eviction>;
 }
 
 /// The storage side of one region; follows Spark's `StorageMemoryPool`.
@@ -72,10 +75,8 @@ impl StoragePool {
         self.size -= bytes;
     }
 
-    /// Takes all of `bytes` for `block`, evicting other datasets' blocks if need be, or nothing.
-    pub(crate) fn acquire(&mut self, block: BlockId, bytes: u64) -> bool {
-        let missing = bytes.saturating_sub(self.free());
-        self.evict(Some(block), missing);
+    /// Takes all of `bytes`, or nothing.
+    pub(crate) fn acquire(&mut self, bytes: u64) -> bool {
         let fits = bytes <= self.free();
         if fits {
             self.used += bytes;
@@ -90,22 +91,9 @@ impl StoragePool {
         freed
     }
 
-    /// Frees `bytes`, from what is unused first and by eviction for the rest, and returns by how
-    /// much the pool may be lessened now: what is free of the wish, and all that eviction freed
-    /// (blocks are evicted whole, so this can be more than was wished for, and less when nothing
-    /// could be evicted). The caller moves the border.
-    pub(crate) fn free_space_to_shrink(&mut self, bytes: u64) -> u64 {
-        let unused = bytes.min(self.free());
-        unused + self.evict(None, bytes - unused)
-    }
-
-    pub(crate) fn evict(&mut self, for_block: Option<BlockId>, bytes: u64) -> u64 {
-        if bytes == 0 {
-            return 0;
-        }
-        let evicted = self.evictor.as_ref().map_or(0, |evictor| {
-            evictor.evict_blocks(for_block, bytes, self.mode)
-        });
-        self.release(evicted)
+    /// Blocks to evict that hold at least `bytes`, if there are such.
+    pub(crate) fn pick(&self, for_block: Option<BlockId>, bytes: u64) -> Option<Eviction> {
+        let evictor = self.evictor.as_ref().filter(|_| bytes > 0)?;
+        evictor.pick(for_block, bytes, self.mode)
     }
 }

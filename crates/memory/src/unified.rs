@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::admission::{Admission, Admitted};
@@ -164,12 +164,17 @@ impl UnifiedMemory {
     }
 
     /// Evicts cached blocks that execution may take, up to `bytes`, and returns what that freed. The memory
-    /// goes to execution's side of the border.
+    /// goes to execution's side of the border. May write to disk.
     pub fn evict(&self, bytes: u64) -> u64 {
         [MemoryMode::OnHeap, MemoryMode::OffHeap]
             .into_iter()
             .fold(0, |freed, mode| {
-                freed + self.region(mode, |region| region.evict(bytes.saturating_sub(freed)))
+                let mut state = self.state.lock();
+                let wanted = bytes.saturating_sub(freed);
+                let wanted = wanted.min(state.region(mode).borrowed_by_storage());
+                let evicted = evict(&mut state, mode, None, wanted);
+                state.region(mode).take_evicted(evicted);
+                freed + evicted
             })
     }
 
@@ -234,16 +239,24 @@ impl UnifiedMemory {
 
     /// Asks for up to `bytes` of execution memory for `task`, taking free storage memory and
     /// evicting what storage borrowed. Spark's `acquireExecutionMemory`, which may block where this
-    /// answers [`Acquired::MustWait`].
+    /// answers [`Acquired::MustWait`]. Evicting may write to disk.
     pub fn acquire_execution(&self, task: TaskId, bytes: u64, mode: MemoryMode) -> Acquired {
-        let mut state = self.state.lock();
-        let allowed = state.allowed(bytes);
-        let region = state.region(mode);
-        if allowed == 0 && bytes > 0 {
-            region.execution.activate(task);
+        if bytes == 0 {
             return Acquired::Granted(0);
         }
-        region.acquire_execution(task, allowed)
+        let mut state = self.state.lock();
+        state.region(mode).execution.activate(task);
+        // What the process cannot hold beside its cached blocks it can hold in their place.
+        let not_allowed = bytes - state.allowed(bytes);
+        let region = state.region(mode);
+        let not_allowed = not_allowed.min(region.borrowed_by_storage());
+        let wanted = region.lacking_to_storage(bytes).max(not_allowed);
+        let evicted = evict(&mut state, mode, None, wanted);
+        state.region(mode).take_evicted(evicted);
+        match state.allowed(bytes) {
+            0 => Acquired::Granted(0),
+            allowed => state.region(mode).acquire_execution(task, allowed),
+        }
     }
 
     /// Gives back up to `bytes` of what `task` holds and returns how many that were.
@@ -261,11 +274,27 @@ impl UnifiedMemory {
     }
 
     /// Takes all of `bytes` for a cached block, or nothing: free storage memory first, then free
-    /// execution memory, then other datasets' blocks. Spark's `acquireStorageMemory`.
+    /// execution memory, then other datasets' blocks. Spark's `acquireStorageMemory`. Evicting may write to disk.
     #[must_use]
     pub fn acquire_storage(&self, block: BlockId, bytes: u64, mode: MemoryMode) -> bool {
         let mut state = self.state.lock();
-        state.allowed(bytes) == bytes && state.region(mode).acquire_storage(block, bytes)
+        // Nothing is evicted for a block that could not fit if all others were gone.
+        if state.allowed(bytes) < bytes || !state.region(mode).could_store(bytes) {
+            return false;
+        }
+        let wanted = state.region(mode).borrow_for_storage(bytes);
+        let evicted = evict(&mut state, mode, Some(block), wanted);
+        state.region(mode).storage.release(evicted);
+        state.region(mode).acquire_storage(bytes)
+    }
+
+    /// As [`acquire_storage`](Self::acquire_storage), from what is free and without evicting anything.
+    #[must_use]
+    pub fn acquire_free_storage(&self, bytes: u64, mode: MemoryMode) -> bool {
+        let mut state = self.state.lock();
+        let free = state.allowed(bytes) == bytes && state.region(mode).could_store(bytes);
+        free && state.region(mode).borrow_for_storage(bytes) == 0
+            && state.region(mode).acquire_storage(bytes)
     }
 
     /// Takes memory for a block whose size is not known yet, while it is read in (unrolled): storage
@@ -325,15 +354,35 @@ impl UnifiedMemory {
     /// Changes the size and the border of one region while tasks and cached blocks are in it, where
     /// Spark would have to be restarted.
     ///
-    /// What is free moves at once; cached blocks are evicted if the region shrinks below what is in
-    /// use; what tasks hold is never taken from them: the region stays larger than asked until they
-    /// have given back enough, and grants nothing meanwhile.
+    /// What is free moves at once. Cached blocks are evicted if the region shrinks below what is in
+    /// use, and down to the border if that moves down: they had a right to stay and have it no longer. What tasks hold is
+    /// never taken from them: the region stays larger than asked until they
+    /// have given back enough, and grants nothing meanwhile. May write to disk.
     pub fn resize(&self, mode: MemoryMode, to: Region) {
-        self.region(mode, |region| region.resize(to));
+        let mut state = self.state.lock();
+        let wanted = state.region(mode).set_limit(to);
+        let evicted = evict(&mut state, mode, None, wanted);
+        let region = state.region(mode);
+        region.storage.release(evicted);
+        region.settle_at_border();
     }
 
     fn region<T>(&self, mode: MemoryMode, act: impl FnOnce(&mut UnifiedRegion) -> T) -> T {
         act(self.state.lock().region(mode))
+    }
+}
+
+/// Evicts blocks of at least `bytes`, if there are such, with the lock let go of meanwhile; returns what that freed, which is
+/// still on storage's books.
+fn evict(
+    state: &mut MutexGuard<'_, State>,
+    mode: MemoryMode,
+    for_block: Option<BlockId>,
+    bytes: u64,
+) -> u64 {
+    match state.region(mode).storage.pick(for_block, bytes) {
+        Some(eviction) => MutexGuard::unlocked(state, eviction),
+        None => 0,
     }
 }
 
@@ -377,32 +426,45 @@ impl UnifiedRegion {
         self.execution.size() + self.storage.size()
     }
 
+    /// What of a request storage would have to evict: memory that it borrowed.
+    fn lacking_to_storage(&self, bytes: u64) -> u64 {
+        let missing = bytes.saturating_sub(self.execution.free());
+        let reclaimable = self.storage.free().max(self.borrowed_by_storage());
+        missing
+            .min(reclaimable)
+            .saturating_sub(self.storage.free())
+    }
+
+    /// What cached blocks hold beyond their region.
+    fn borrowed_by_storage(&self) -> u64 {
+        self.storage.used().saturating_sub(self.limit.storage)
+    }
+
     fn acquire_execution(&mut self, task: TaskId, bytes: u64) -> Acquired {
-        if bytes == 0 {
-            return Acquired::Granted(0);
-        }
-        self.execution.activate(task);
-        self.grow_execution(bytes.saturating_sub(self.execution.free()));
+        let missing = bytes.saturating_sub(self.execution.free());
+        self.give_to_execution(missing.min(self.storage.free()));
         let reachable = self.execution_reachable();
         let acquired = self.execution.acquire(task, bytes, reachable);
         self.settle();
         acquired
     }
 
+    /// Moves the border by what eviction freed: blocks go whole, so this can be more than was wished for.
+    fn take_evicted(&mut self, bytes: u64) {
+        let freed = self.storage.release(bytes);
+        self.give_to_execution(freed);
+        self.settle();
+    }
+
+    fn give_to_execution(&mut self, free: u64) {
+        self.storage.lessen(free);
+        self.execution.enlarge(free);
+    }
+
     fn release_execution(&mut self, task: TaskId, bytes: u64) -> u64 {
         let freed = self.execution.release(task, bytes);
         self.settle();
         freed
-    }
-
-    /// Moves the border for execution: by storage's free memory, or by what storage holds above its
-    /// region, whichever is more; the latter by eviction.
-    fn grow_execution(&mut self, missing: u64) {
-        let borrowed = self.storage.size().saturating_sub(self.limit.storage);
-        let reclaimable = self.storage.free().max(borrowed);
-        let moved = self.storage.free_space_to_shrink(missing.min(reclaimable));
-        self.storage.lessen(moved);
-        self.execution.enlarge(moved);
     }
 
     /// The size execution would have with everything evicted that it may evict. The cap of 1/N is
@@ -421,54 +483,58 @@ impl UnifiedRegion {
         (held + obtainable).min(cap).max(held)
     }
 
-    fn acquire_storage(&mut self, block: BlockId, bytes: u64) -> bool {
-        // Nothing is evicted for a block that could not fit if all others were gone.
-        if bytes > self.limit.size.saturating_sub(self.execution.used()) {
-            return false;
-        }
+    /// Whether a block could be stored if all others were gone.
+    fn could_store(&self, bytes: u64) -> bool {
+        bytes <= self.limit.size.saturating_sub(self.execution.used())
+    }
+
+    /// Moves the border for storage by what execution leaves free, and returns what is still missing.
+    fn borrow_for_storage(&mut self, bytes: u64) -> u64 {
         let missing = bytes.saturating_sub(self.storage.free());
         let borrowed = missing.min(self.execution.free());
         self.execution.lessen(borrowed);
         self.storage.enlarge(borrowed);
-        let stored = self.storage.acquire(block, bytes);
+        missing - borrowed
+    }
+
+    fn acquire_storage(&mut self, bytes: u64) -> bool {
+        let stored = self.storage.acquire(bytes);
         self.settle();
         stored
     }
 
-    fn evict(&mut self, bytes: u64) -> u64 {
-        let borrowed = self.storage.used().saturating_sub(self.limit.storage);
-        let freed = self.storage.evict(None, bytes.min(borrowed));
-        self.storage.lessen(freed);
-        self.execution.enlarge(freed);
-        self.settle();
-        freed
-    }
-
-    fn resize(&mut self, to: Region) {
+    /// Takes a new size and border, and returns what has to be evicted for them.
+    fn set_limit(&mut self, to: Region) -> u64 {
+        let border_moves_down = to.storage < self.limit.storage;
         self.limit = to;
         self.execution.enlarge(to.size.saturating_sub(self.size()));
+        let free = self.execution.free() + self.storage.free();
+        let beyond_size = self.size().saturating_sub(to.size).saturating_sub(free);
+        match border_moves_down {
+            true => beyond_size.max(self.borrowed_by_storage()),
+            false => beyond_size,
+        }
+    }
+
+    /// Gives what is free to the side of the border where it belongs when nobody borrows.
+    fn settle_at_border(&mut self) {
         self.settle();
-        // Free memory goes to the side of the new border where it belongs when nobody borrows.
         let lacking = self.limit.storage.saturating_sub(self.storage.size());
         let to_storage = lacking.min(self.execution.free());
         self.execution.lessen(to_storage);
         self.storage.enlarge(to_storage);
         let beyond = self.storage.size().saturating_sub(self.limit.storage);
-        let to_execution = beyond.min(self.storage.free());
-        self.storage.lessen(to_execution);
-        self.execution.enlarge(to_execution);
+        self.give_to_execution(beyond.min(self.storage.free()));
         self.check();
     }
 
-    /// Takes out of the pools what they have above the limit, as far as it is free or evictable.
+    /// Takes out of the pools what they have above the limit, as far as it is free.
     fn settle(&mut self) {
         let surplus = self.size().saturating_sub(self.limit.size);
-        if surplus > 0 {
-            let unused = surplus.min(self.execution.free());
-            self.execution.lessen(unused);
-            let freed = self.storage.free_space_to_shrink(surplus - unused);
-            self.storage.lessen(freed.min(surplus - unused));
-        }
+        let unused = surplus.min(self.execution.free());
+        self.execution.lessen(unused);
+        self.storage
+            .lessen((surplus - unused).min(self.storage.free()));
         self.check();
     }
 

@@ -3,7 +3,7 @@
 mod text;
 
 use plimsoll_conf::MemoryLayout;
-use plimsoll_driver::{QueryRecord, Session};
+use plimsoll_driver::{CachedPlan, QueryRecord, Session};
 use plimsoll_memory::{PartPeaks, Steps};
 use serde::Serialize;
 
@@ -18,6 +18,8 @@ pub struct Report {
     pub peak: Peak,
     /// What was done to stay under the line.
     pub steps: Steps,
+    /// What is cached, and what that cost and saved.
+    pub cached: Vec<CachedPlan>,
     /// The queries, oldest first.
     pub queries: Vec<QueryRecord>,
     /// How many older queries are left out of `queries`; the peaks include them.
@@ -57,6 +59,7 @@ impl Report {
                 parts: pressure.part_peaks(),
             },
             steps: pressure.steps(),
+            cached: session.cached(),
             queries: history.records().collect(),
             queries_left_out: history.forgotten(),
         }

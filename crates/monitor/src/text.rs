@@ -1,7 +1,7 @@
 use std::fmt;
 
 use plimsoll_conf::fmt_bytes;
-use plimsoll_driver::{QueryRecord, Status};
+use plimsoll_driver::{CachedPlan, QueryRecord, Status};
 use plimsoll_memory::{Holder, Refusal, Steps};
 
 use crate::Report;
@@ -49,6 +49,9 @@ impl fmt::Display for Report {
         for step in steps(&self.steps) {
             writeln!(f, "  {step}")?;
         }
+        for plan in &self.cached {
+            write_cached(f, plan)?;
+        }
         if self.queries_left_out > 0 {
             writeln!(
                 f,
@@ -66,6 +69,40 @@ impl fmt::Display for Report {
             write_query(f, query)?;
         }
         Ok(())
+    }
+}
+
+/// What is cached of a plan, where, and what came of it; nothing of what did not happen.
+fn write_cached(f: &mut fmt::Formatter<'_>, plan: &CachedPlan) -> fmt::Result {
+    let usage = &plan.usage;
+    writeln!(
+        f,
+        "\nCached: {} ({}): {} of {}, {} in memory, {} on disk",
+        excerpt(&plan.name),
+        plan.level,
+        usage.cached_partitions,
+        count(usage.partitions, "partition"),
+        fmt_bytes(usage.memory),
+        fmt_bytes(usage.disk),
+    )?;
+    let events = [
+        (usage.hits, "hit"),
+        (usage.misses, "miss"),
+        (usage.evictions, "eviction"),
+        (usage.disk_reads, "disk read"),
+        (usage.recomputes, "recompute"),
+    ];
+    let words: Vec<String> = events
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| match what {
+            "miss" if n > 1 => format!("{n} misses"),
+            _ => count(n, what),
+        })
+        .collect();
+    match words.is_empty() {
+        true => writeln!(f, "  not read yet"),
+        false => writeln!(f, "  {}", words.join(", ")),
     }
 }
 

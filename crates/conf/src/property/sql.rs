@@ -27,6 +27,34 @@ pub static VARIABLE_SUBSTITUTE: Key<Switch> =
 pub static SHUFFLE_PARTITIONS: Key<Count> =
     Key::new("spark.sql.shuffle.partitions", Count { at_least: 1 }, "200");
 
+/// `spark.sql.defaultCacheStorageLevel`.
+pub static DEFAULT_CACHE_STORAGE_LEVEL: Key<Storage> = Key::new(
+    "spark.sql.defaultCacheStorageLevel",
+    Storage,
+    "MEMORY_AND_DISK",
+);
+
+/// `spark.sql.inMemoryColumnarStorage.compressed`.
+pub static CACHE_COMPRESSED: Key<Switch> = Key::new(
+    "spark.sql.inMemoryColumnarStorage.compressed",
+    Switch,
+    "true",
+);
+
+/// `spark.sql.inMemoryColumnarStorage.batchSize`.
+pub static CACHE_BATCH_SIZE: Key<Count> = Key::new(
+    "spark.sql.inMemoryColumnarStorage.batchSize",
+    Count { at_least: 1 },
+    "10000",
+);
+
+/// `spark.sql.inMemoryColumnarStorage.partitionPruning`.
+pub static CACHE_PRUNING: Key<Switch> = Key::new(
+    "spark.sql.inMemoryColumnarStorage.partitionPruning",
+    Switch,
+    "true",
+);
+
 const ROWS: Count = Count { at_least: 0 };
 const BYTES: Size = Size::in_unit(Unit::Byte);
 const BYTES_OR_OFF: SizeOrOff = SizeOrOff { unit: Unit::Byte };
@@ -56,29 +84,18 @@ pub(super) static TABLE: &[Property] = &[
         Effect::Live,
         "Partitions that a join aims for when its build side does not fit into memory",
     ),
-    not_yet(
-        "spark.sql.defaultCacheStorageLevel",
-        &Storage,
-        DefaultValue::Is("MEMORY_AND_DISK"),
-        "How CACHE TABLE and cache() keep data when not told",
+    DEFAULT_CACHE_STORAGE_LEVEL.property(
+        Effect::Live,
+        "How CACHE TABLE keeps data when not told",
     ),
-    not_yet(
-        "spark.sql.inMemoryColumnarStorage.compressed",
-        &Switch,
-        DefaultValue::Is("true"),
-        "Whether cached tables are compressed by column",
+    CACHE_COMPRESSED.property(
+        Effect::Live,
+        "Whether cached data are compressed at serialized levels and on disk",
     ),
-    not_yet(
-        "spark.sql.inMemoryColumnarStorage.batchSize",
-        &Count { at_least: 1 },
-        DefaultValue::Is("10000"),
-        "Rows in one batch of a cached table",
-    ),
-    not_yet(
-        "spark.sql.inMemoryColumnarStorage.partitionPruning",
-        &Switch,
-        DefaultValue::Is("true"),
-        "Whether batches of a cached table that cannot match are skipped",
+    CACHE_BATCH_SIZE.property(Effect::Live, "Rows in one block of cached data, at most"),
+    CACHE_PRUNING.property(
+        Effect::Live,
+        "Whether blocks of cached data that cannot match are skipped",
     ),
     not_yet(
         "spark.sql.inMemoryColumnarStorage.enableVectorizedReader",

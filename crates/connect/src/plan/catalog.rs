@@ -4,6 +4,7 @@
 //! There is one catalog with one database, and every table is a temporary view.
 
 mod answers;
+mod caching;
 mod functions;
 
 use spark_connect_proto as proto;
@@ -28,7 +29,10 @@ impl Planner {
             Some(answer) => answer,
             None => match self.tables(asked).await? {
                 Some(answer) => answer,
-                None => self.functions(asked)?.ok_or_else(|| missing(asked))?,
+                None => match self.cached(asked).await? {
+                    Some(answer) => answer,
+                    None => self.functions(asked)?.ok_or_else(|| missing(asked))?,
+                },
             },
         };
         self.table(answer.into_batch()?)
@@ -117,31 +121,6 @@ impl Planner {
                 }
                 Answer::Done
             }
-            CatType::IsCached(cached) => {
-                self.named_table(&identifier::parts(&cached.table_name)?)
-                    .await?;
-                Answer::Flag(false)
-            }
-            CatType::CacheTable(cache) => {
-                self.named_table(&identifier::parts(&cache.table_name)?)
-                    .await?;
-                tracing::warn!(
-                    table = cache.table_name,
-                    "cacheTable changes nothing: storage memory holds no tables"
-                );
-                Answer::Done
-            }
-            CatType::UncacheTable(uncache) => {
-                self.named_table(&identifier::parts(&uncache.table_name)?)
-                    .await?;
-                Answer::Done
-            }
-            CatType::RefreshTable(refresh) => {
-                self.named_table(&identifier::parts(&refresh.table_name)?)
-                    .await?;
-                Answer::Done
-            }
-            CatType::ClearCache(_) | CatType::RefreshByPath(_) => Answer::Done,
             _ => return Ok(None),
         }))
     }

@@ -132,6 +132,10 @@ impl Planner {
     pub(crate) async fn answer(&self, answer: plimsoll_driver::Answer) -> Result<Frame, Error> {
         use futures::TryStreamExt;
 
+        for notice in answer.notices {
+            // There is nowhere among the rows that it could be told.
+            tracing::warn!("{notice}");
+        }
         match answer.rows {
             Some(rows) => {
                 let schema = rows.schema();

@@ -71,7 +71,7 @@ impl Session {
     /// # Errors
     /// If the session's catalog refuses.
     pub fn register_view(&self, name: &str, plan: LogicalPlan) -> Result<(), Error> {
-        self.drop_table(name)?;
+        self.take_table(name, Some(&plan))?;
         self.context
             .register_table(quoted(name), Arc::new(ViewTable::new(plan, None)))
             .map_err(internal)?;
@@ -102,6 +102,9 @@ impl Session {
             .global_views
             .deregister_table(name)
             .map_err(internal)?;
+        if let Some(view) = &dropped {
+            self.uncache_dropped(view, None)?;
+        }
         Ok(dropped.is_some())
     }
 
@@ -131,11 +134,7 @@ impl Session {
     /// # Errors
     /// If the session's catalog refuses.
     pub fn drop_table(&self, name: &str) -> Result<bool, Error> {
-        let dropped = self
-            .context
-            .deregister_table(quoted(name))
-            .map_err(internal)?;
-        Ok(dropped.is_some())
+        Ok(self.take_table(name, None)?.is_some())
     }
 
     /// How a plan would run: after the optimizer, and as operators.
@@ -147,6 +146,7 @@ impl Session {
         plan: &LogicalPlan,
     ) -> Result<(LogicalPlan, Arc<dyn ExecutionPlan>), Error> {
         let state = self.state();
+        let plan = &self.with_cached(plan.clone()).map_err(Error::planning_of)?;
         let optimized = state.optimize(plan).map_err(Error::planning_of)?;
         let physical = state
             .create_physical_plan(plan)
@@ -166,6 +166,9 @@ impl Session {
         let schema = rows.schema();
         let time_zone = self.conf().settings()?.sql.time_zone;
         let time_zone = time_zone.as_deref().unwrap_or("UTC");
-        write(rows, schema, &request, time_zone).await
+        let written = write(rows, schema, &request, time_zone).await;
+        // What was computed from files that were there is out of date.
+        self.refresh_path(&request.path);
+        written
     }
 }

@@ -9,9 +9,8 @@ use super::{Answer, Session, internal, quoted};
 use crate::answers;
 use crate::command::{Files, View};
 use crate::dialect;
-use crate::error::{Error, SqlError};
+use crate::error::Error;
 use crate::source::{Source, open_source};
-use crate::sql_error::SqlErrorKind;
 use crate::statement::{Statement, split};
 
 impl Session {
@@ -21,7 +20,7 @@ impl Session {
             ..Source::of_path(files.format, &files.path)
         };
         let table = open_source(&self.state(), &source).await?;
-        self.make_room_for(view)?;
+        self.make_room_for(view, None)?;
         self.context
             .register_table(quoted(&view.name), table)
             .map_err(internal)?;
@@ -30,7 +29,7 @@ impl Session {
 
     pub(super) async fn view_of_query(&self, view: &View, query: String) -> Result<Answer, Error> {
         let plan = self.logical_plan(&query).await?;
-        self.make_room_for(view)?;
+        self.make_room_for(view, Some(&plan))?;
         let table = Arc::new(ViewTable::new(plan, Some(query)));
         self.context
             .register_table(quoted(&view.name), table)
@@ -48,7 +47,7 @@ impl Session {
     }
 
     /// Takes the view of this name away if the statement says it may.
-    fn make_room_for(&self, view: &View) -> Result<(), Error> {
+    fn make_room_for(&self, view: &View, instead: Option<&LogicalPlan>) -> Result<(), Error> {
         let exists = self
             .context
             .table_exist(quoted(&view.name))
@@ -60,27 +59,15 @@ impl Session {
             )));
         }
         if exists {
-            self.context
-                .deregister_table(quoted(&view.name))
-                .map_err(internal)?;
+            self.take_table(&view.name, instead)?;
         }
         Ok(())
     }
 
     pub(super) fn drop_view(&self, name: &str, if_exists: bool) -> Result<Answer, Error> {
-        let dropped = self
-            .context
-            .deregister_table(quoted(name))
-            .map_err(internal)?;
+        let dropped = self.take_table(name, None)?;
         if dropped.is_none() && !if_exists {
-            return Err(Error::Sql(SqlError {
-                kind: SqlErrorKind::UnknownTable {
-                    name: vec![name.to_owned()],
-                },
-                message: format!("there is no view {name}; SHOW TABLES lists what there is"),
-                place: None,
-                source_line: None,
-            }));
+            return Err(Error::unknown_table(name));
         }
         Ok(Answer::done(Vec::new()))
     }

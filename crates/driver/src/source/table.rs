@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,6 +28,7 @@ use super::budget::ScanBudget;
 use super::files::{self, DataFile};
 use super::scan::{TextFormat, TextSource};
 use super::{compression, parquet, partitions};
+use crate::format::FileFormat;
 use crate::options::Options;
 
 /// How the files of a table are read.
@@ -48,6 +50,33 @@ pub(crate) struct FileTable {
     pub(crate) zone: Tz,
 }
 
+/// What makes two tables over files the same: Spark's equality of a `HadoopFsRelation`. What is in the files is no
+/// part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct FileIdentity {
+    paths: Vec<PathBuf>,
+    /// By its name.
+    format: &'static str,
+    options: Options,
+    schema: SchemaRef,
+    /// How many of the columns are of directories.
+    partition_columns: usize,
+    order: Option<Vec<usize>>,
+    /// By its name.
+    zone: String,
+}
+
+impl Reader {
+    fn format(&self) -> FileFormat {
+        match self {
+            Reader::Parquet => FileFormat::Parquet,
+            Reader::Text(TextFormat::Csv(_)) => FileFormat::Csv,
+            Reader::Text(TextFormat::Json(_)) => FileFormat::Json,
+            Reader::Text(TextFormat::Text(_)) => FileFormat::Text,
+        }
+    }
+}
+
 impl fmt::Debug for FileTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FileTable({})", self.paths.join(", "))
@@ -55,6 +84,34 @@ impl fmt::Debug for FileTable {
 }
 
 impl FileTable {
+    /// What makes another table the same as this one.
+    pub(crate) fn identity(&self) -> FileIdentity {
+        // A path and its URL are the same.
+        let path = |path: &String| files::local_path(path).unwrap_or_else(|_| path.into());
+        FileIdentity {
+            paths: self.paths.iter().map(path).collect(),
+            format: self.reader.format().name(),
+            options: self.options.clone(),
+            schema: Arc::clone(self.schema.table_schema()),
+            partition_columns: self.partition_columns().len(),
+            order: self.order.clone(),
+            zone: format!("{:?}", self.zone),
+        }
+    }
+
+    /// Whether files of it are at a path or below it.
+    pub(crate) fn is_at_or_below(&self, path: &str) -> bool {
+        let Ok(path) = files::local_path(path) else {
+            return false;
+        };
+        let is_there = |own: &String| {
+            files::local_path(own).is_ok_and(|own| own.starts_with(&path) || path.starts_with(&own))
+        };
+        self.paths.iter().any(is_there)
+            || files::list(&self.paths, &self.options)
+                .is_ok_and(|files| files.iter().any(|file| file.path.starts_with(&path)))
+    }
+
     fn partition_columns(&self) -> &[FieldRef] {
         self.schema.table_partition_cols()
     }

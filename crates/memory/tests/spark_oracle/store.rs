@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::mem;
 
 use parking_lot::Mutex;
-use plimsoll_memory::{BlockId, EvictBlocks, MemoryMode};
+use plimsoll_memory::{BlockId, EvictBlocks, Eviction, MemoryMode};
 
 struct Block {
     id: BlockId,
@@ -68,7 +68,7 @@ impl BlockStore {
 }
 
 impl EvictBlocks for BlockStore {
-    fn evict_blocks(&self, for_block: Option<BlockId>, bytes: u64, mode: MemoryMode) -> u64 {
+    fn pick(&self, for_block: Option<BlockId>, bytes: u64, mode: MemoryMode) -> Option<Eviction> {
         let mut blocks = self.0.lock();
         let kept = for_block.map(|block| block.dataset);
         let mut freed = 0;
@@ -86,10 +86,10 @@ impl EvictBlocks for BlockStore {
             }
         }
         if freed < bytes {
-            return 0;
+            return None;
         }
         blocks.by_use.retain(|block| !chosen.contains(&block.id));
         blocks.evicted.extend(chosen);
-        freed
+        Some(Box::new(move || freed))
     }
 }

@@ -1,0 +1,8 @@
+//! Cached DataFrames: which plans are cached ([`manager`]), and how one is found in the plan of a query
+//! ([`canonical`]). Their rows are in `plimsoll_storage`.
+
+mod canonical;
+mod manager;
+
+pub use self::manager::CachedPlan;
+pub(crate) use self::manager::{CacheManager, Compared, root_of};

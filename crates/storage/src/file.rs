@@ -1,0 +1,80 @@
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
+
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err};
+use datafusion::execution::disk_manager::DiskManager;
+use datafusion_execution::{SpillFile, SpillWriter};
+use parking_lot::Mutex;
+
+/// Where one block lies in the file of its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    offset: u64,
+    pub(crate) length: usize,
+}
+
+/// The blocks of one partition that are on disk. It is gone when nobody refers to it.
+pub(crate) struct BlockFile {
+    file: Arc<dyn SpillFile>,
+    end: Mutex<u64>,
+}
+
+impl BlockFile {
+    /// # Errors
+    /// If no file can be made.
+    pub(crate) fn create(disk: &Arc<DiskManager>) -> Result<Self> {
+        Ok(Self {
+            file: disk.create_tmp_file("a cached table")?,
+            end: Mutex::new(0),
+        })
+    }
+
+    /// Adds a block. The file is open only while it is written to: there may be many partitions.
+    ///
+    /// # Errors
+    /// If the disk is full, or spill files hold as much as they may.
+    pub(crate) fn append(&self, block: &[u8]) -> Result<Place> {
+        let mut end = self.end.lock();
+        let mut writer: Box<dyn SpillWriter> = self.file.open_writer()?;
+        if let Err(error) = writer.write_all(block).and_then(|()| writer.flush()) {
+            // What was written in part is passed over by the next one.
+            let found = self.file.path().and_then(|path| path.metadata().ok());
+            *end = found.map_or(*end, |found| found.len());
+            return Err(self.failed("written", error.into()));
+        }
+        let place = Place {
+            offset: *end,
+            length: block.len(),
+        };
+        *end += block.len() as u64;
+        Ok(place)
+    }
+
+    /// Reads a block as it was added.
+    ///
+    /// # Errors
+    /// If the file was truncated or is gone.
+    pub(crate) fn read(&self, place: Place) -> Result<Vec<u8>> {
+        let path = self.file.path().ok_or_else(|| {
+            exec_datafusion_err!("cached tables go to files of this machine only")
+        })?;
+        let mut block = vec![0; place.length];
+        File::open(path)
+            .and_then(|mut file| {
+                file.seek(SeekFrom::Start(place.offset))?;
+                file.read_exact(&mut block)
+            })
+            .map_err(|error| self.failed("read", error.into()))?;
+        Ok(block)
+    }
+
+    fn failed(&self, what: &str, error: DataFusionError) -> DataFusionError {
+        let path = self.file.path();
+        let path = path.map_or_else(String::new, |path| format!(" {}", path.display()));
+        error.context(format!(
+            "The file{path} of a cached table cannot be {what}. It is in spark.local.dir, which must have room and be left \
+             alone while the table is cached; REFRESH TABLE or CLEAR CACHE lets go of it"
+        ))
+    }
+}

@@ -1,0 +1,268 @@
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, Statistics, internal_datafusion_err, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, RecordOutput,
+};
+use datafusion::physical_plan::statistics::StatisticsArgs;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+};
+use futures::TryStreamExt;
+
+use crate::dataset::{Dataset, Generation};
+use crate::fill;
+use crate::read::{ReadMetrics, Reading};
+use crate::unit::Visit;
+
+/// Reads a cached dataset, and computes what of it is not there; Spark's `InMemoryTableScanExec`.
+pub struct CachedScanExec {
+    dataset: Arc<Dataset>,
+    generation: Arc<Generation>,
+    /// What computes the rows; none where all of them were there when this was planned. It is no child, since no rule may
+    /// change how its rows are dealt out to partitions.
+    lineage: Option<Arc<dyn ExecutionPlan>>,
+    /// Keeps there what was.
+    _visits: Vec<Visit>,
+    columns: Vec<usize>,
+    predicate: Option<Arc<PruningPredicate>>,
+    fetch: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+/// What of a dataset is wanted.
+pub(crate) struct Wanted {
+    pub(crate) columns: Vec<usize>,
+    /// What the rows have to fulfil; blocks that cannot are passed over.
+    pub(crate) predicate: Option<Arc<PruningPredicate>>,
+    pub(crate) fetch: Option<usize>,
+}
+
+impl CachedScanExec {
+    pub(crate) fn new(
+        dataset: Arc<Dataset>,
+        generation: Arc<Generation>,
+        lineage: Option<Arc<dyn ExecutionPlan>>,
+        visits: Vec<Visit>,
+        wanted: Wanted,
+    ) -> Result<Self> {
+        let schema = Arc::new(dataset.core.schema.project(&wanted.columns)?);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(generation.partitions()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(Self {
+            dataset,
+            generation,
+            lineage,
+            _visits: visits,
+            columns: wanted.columns,
+            predicate: wanted.predicate,
+            fetch: wanted.fetch,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    fn metrics_of(&self, partition: usize) -> ReadMetrics {
+        let count = |name| MetricBuilder::new(&self.metrics).counter(name, partition);
+        ReadMetrics {
+            skipped: count("blocks_skipped"),
+            from_memory: count("blocks_from_memory"),
+            from_disk: count("blocks_from_disk"),
+        }
+    }
+}
+
+/// A partition that is about to be read.
+struct Opening {
+    dataset: Arc<Dataset>,
+    generation: Arc<Generation>,
+    lineage: Option<Arc<dyn ExecutionPlan>>,
+    partition: usize,
+    context: Arc<TaskContext>,
+    predicate: Option<Arc<PruningPredicate>>,
+    columns: Vec<usize>,
+    schema: SchemaRef,
+    fetch: Option<usize>,
+    metrics: ReadMetrics,
+}
+
+impl Opening {
+    /// Waits until the partition is there, computing it if nobody else does.
+    async fn open(self) -> Result<Reading> {
+        let (visit, at) = loop {
+            let core = &self.dataset.core;
+            let entered = self
+                .generation
+                .enter(core, self.partition, !self.columns.is_empty());
+            if entered.is_first {
+                let lineage = self.lineage.as_ref().ok_or_else(|| {
+                    internal_datafusion_err!("a cached table was lost while it was to be read")
+                })?;
+                fill::start(
+                    entered.visit.unit(),
+                    Arc::clone(lineage),
+                    self.generation.together_with(self.partition),
+                    Arc::clone(&self.context),
+                );
+            }
+            match entered.visit.ready().await {
+                Ok(()) => break (entered.visit, entered.at),
+                Err(error) if entered.is_first => return Err(error),
+                // What another query failed with need not befall this one.
+                Err(_) => {}
+            }
+        };
+        let kept = match (&self.predicate, &visit.unit().partition(at)?.bounds) {
+            (Some(predicate), Some(bounds)) => predicate.prune(bounds).ok(),
+            _ => None,
+        };
+        Ok(Reading {
+            visit,
+            at,
+            columns: self.columns,
+            schema: self.schema,
+            kept,
+            fetch: self.fetch,
+            metrics: self.metrics,
+            next: 0,
+        })
+    }
+}
+
+impl fmt::Debug for CachedScanExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CachedScanExec({:?})", self.dataset)
+    }
+}
+
+impl DisplayAs for CachedScanExec {
+    fn fmt_as(&self, _how: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let schema = self.schema();
+        let columns: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        write!(
+            f,
+            "CachedScanExec: level={}, columns=[{}]",
+            self.dataset.level(),
+            columns.join(", ")
+        )?;
+        if let Some(predicate) = &self.predicate {
+            write!(f, ", blocks_where={}", predicate.predicate_expr())?;
+        }
+        if let Some(fetch) = self.fetch {
+            write!(f, ", fetch={fetch}")?;
+        }
+        match &self.lineage {
+            Some(_) => write!(f, ", computes what is not cached"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for CachedScanExec {
+    fn name(&self) -> &str {
+        "CachedScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match children.is_empty() {
+            true => Ok(self),
+            false => internal_err!("a CachedScanExec has no children"),
+        }
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let opening = Opening {
+            dataset: Arc::clone(&self.dataset),
+            generation: Arc::clone(&self.generation),
+            lineage: self.lineage.clone(),
+            partition,
+            context,
+            predicate: self.predicate.clone(),
+            columns: self.columns.clone(),
+            schema: Arc::clone(&schema),
+            fetch: self.fetch,
+            metrics: self.metrics_of(partition),
+        };
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let rows = futures::stream::once(opening.open()).map_ok(move |reading| {
+            let baseline = baseline.clone();
+            let rows = futures::stream::try_unfold(reading, |mut reading| async move {
+                Ok(reading.next().await?.map(|rows| (rows, reading)))
+            });
+            rows.inspect_ok(move |rows| {
+                rows.num_rows().record_output(&baseline);
+            })
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            schema,
+            rows.try_flatten(),
+        )))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _inputs: &[Arc<Statistics>],
+        args: &StatisticsArgs,
+    ) -> Result<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(&self.schema());
+        let usage = self.dataset.usage();
+        if args.partition().is_none()
+            && usage.partitions > 0
+            && usage.cached_partitions == usage.partitions
+        {
+            statistics.num_rows = Precision::Exact(usage.rows as usize);
+            statistics = statistics.with_fetch(self.fetch, 0, 1)?;
+        }
+        Ok(Arc::new(statistics))
+    }
+}
+
+/// What computes the rows that a node reads from the cache and that are not there, if it is such a node.
+pub fn lineage(node: &Arc<dyn ExecutionPlan>) -> Option<&Arc<dyn ExecutionPlan>> {
+    node.downcast_ref::<CachedScanExec>()?.lineage.as_ref()
+}

@@ -1,0 +1,172 @@
+use std::any::Any;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result, internal_datafusion_err};
+use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+
+use crate::dataset::Dataset;
+use crate::scan::{CachedScanExec, Wanted};
+use crate::unit::Visit;
+
+/// A cached dataset as a table; Spark's `InMemoryRelation`.
+pub struct CachedTable(Arc<Dataset>);
+
+impl CachedTable {
+    /// The dataset as a table. It may be gone from the cache by the time that it is read: then it is computed for whoever
+    /// reads it.
+    pub fn new(dataset: Arc<Dataset>) -> Self {
+        Self(dataset)
+    }
+
+    /// The plan of what is not there, as it has to be for its partitions to be those that are.
+    async fn lineage(
+        &self,
+        state: &SessionState,
+        target: usize,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut state = state.clone();
+        *state.config_mut() = state.config().clone().with_target_partitions(target);
+        // Which partition rows are dealt to in turn would depend on which came first.
+        let options = state.config_mut().options_mut();
+        options.optimizer.enable_round_robin_repartition = false;
+        state
+            .create_physical_plan(&self.0.lineage.plan()?)
+            .await
+    }
+
+    fn predicate(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<Option<Arc<PruningPredicate>>> {
+        let Some(filter) =
+            conjunction(filters.iter().cloned()).filter(|_| self.0.core.options.pruning)
+        else {
+            return Ok(None);
+        };
+        let schema = self.0.schema();
+        let filter =
+            state.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&schema))?)?;
+        // Filters that say nothing about bounds pass over nothing.
+        let predicate = PruningPredicateBuilder::new().with_file_schema(schema);
+        Ok(predicate.build(filter))
+    }
+}
+
+impl fmt::Debug for CachedTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CachedTable({:?})", self.0)
+    }
+}
+
+/// Whether each partition of a plan comes from one partition of its scans and no other.
+fn works_partition_by_partition(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let is_such = match plan.name() {
+        "DataSourceExec" | "SteadyScan" | "FilterExec" | "ProjectionExec" | "UnionExec"
+        | "CoalesceBatchesExec" | "CooperativeExec" | "UnnestExec" | "CachedScanExec" => true,
+        _ => plan.output_partitioning().partition_count() == 1 && plan.children().is_empty(),
+    };
+    is_such && plan.children().into_iter().all(works_partition_by_partition)
+}
+
+/// What the partitions of a plan are made of: the files of its scans, and the parts of them.
+fn made_of(plan: &Arc<dyn ExecutionPlan>) -> Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    plan.apply(|node| {
+        node.name().hash(&mut hasher);
+        let scan = node.downcast_ref::<DataSourceExec>();
+        if let Some(config) = scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>())
+        {
+            for group in &config.file_groups {
+                group.len().hash(&mut hasher);
+                for file in group.iter() {
+                    file.object_meta.location.hash(&mut hasher);
+                    file.object_meta.size.hash(&mut hasher);
+                    file.object_meta.last_modified.hash(&mut hasher);
+                    let range = file.range.as_ref();
+                    range.map(|range| (range.start, range.end)).hash(&mut hasher);
+                    let parts = file.extension::<ParquetAccessPlan>();
+                    format!("{parts:?}").hash(&mut hasher);
+                }
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(hasher.finish())
+}
+
+#[async_trait]
+impl TableProvider for CachedTable {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let dataset = &self.0;
+        let columns = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..dataset.core.schema.fields().len()).collect(),
+        };
+        let wanted = Wanted {
+            columns,
+            predicate: self.predicate(state, filters)?,
+            // A filter above is yet to drop rows.
+            fetch: limit.filter(|_| filters.is_empty()),
+        };
+        if let Some(generation) = dataset.generation()
+            && let Some(visits) = generation.visit_all()
+        {
+            let dataset = Arc::clone(dataset);
+            let scan = CachedScanExec::new(dataset, generation, None, visits, wanted)?;
+            return Ok(Arc::new(scan));
+        }
+        let state: &dyn Any = state.as_any();
+        let state = state
+            .downcast_ref::<SessionState>()
+            .ok_or_else(|| internal_datafusion_err!("cached tables are read by sessions"))?;
+        let target = dataset.target();
+        let target = target.unwrap_or(state.config().target_partitions());
+        let lineage = self.lineage(state, target).await?;
+        let partitions = lineage.output_partitioning().partition_count();
+        let in_unit = match works_partition_by_partition(&lineage) {
+            true => 1,
+            false => partitions.max(1),
+        };
+        let shape = (partitions, in_unit, made_of(&lineage)?);
+        let generation = dataset.generation_of(shape, target);
+        let none: Vec<Visit> = Vec::new();
+        let dataset = Arc::clone(dataset);
+        let scan = CachedScanExec::new(dataset, generation, Some(lineage), none, wanted)?;
+        Ok(Arc::new(scan))
+    }
+}
