@@ -36,6 +36,7 @@ pub mod hunt;
 pub mod kind;
 pub mod known;
 pub mod outcome;
+mod patience;
 pub mod random;
 pub mod relation;
 pub mod run;

@@ -17,6 +17,7 @@ use crate::coverage::Seen;
 use crate::data;
 use crate::duckdb::DuckDb;
 use crate::outcome::{Failure, FailureKind, Outcome, Refusal, Tried};
+use crate::patience;
 use crate::relation::Relation;
 use crate::sql::{Dialect, write};
 use crate::stock::{self, Bounds, Verdict};
@@ -206,7 +207,7 @@ fn try_out(
         // Nobody waits any more if this cannot be sent.
         let _ = sender.send(outcome);
     });
-    match receiver.recv_timeout(limit) {
+    match patience::receive(&receiver, limit, std::process::id()) {
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Timeout) => {
             let what = running(&watched, limit);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
 use crate::outcome::{Failure, FailureKind, Outcome, Tried};
+use crate::patience;
 use crate::run::Runner;
 use crate::stock::Bounds;
 
@@ -148,7 +149,7 @@ impl Process {
             .map_err(|_| Gone::Ended)?;
         let mut is_judged = false;
         loop {
-            match self.answers.recv_timeout(patience) {
+            match patience::receive(&self.answers, patience, self.child.id()) {
                 Ok(line) if line == JUDGED => is_judged = true,
                 Ok(answer) => return Ok(answer),
                 Err(E::Timeout) if is_judged => return Err(Gone::Silent),

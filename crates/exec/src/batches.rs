@@ -302,6 +302,22 @@ fn compact(array: &ArrayRef) -> Result<ArrayRef> {
     })
 }
 
+/// The array of few views without the many buffers that they do not point to. Rows picked from what many batches were put
+/// together to refer to the texts of all of them, and what is put together of such batches would refer to all as often as
+/// there are batches.
+pub(crate) fn with_few_buffers(array: ArrayRef) -> ArrayRef {
+    let many = |buffers: usize| buffers > 8 + array.len() / 16;
+    match array.data_type() {
+        DataType::Utf8View if many(array.as_string_view().data_buffers().len()) => {
+            Arc::new(array.as_string_view().gc())
+        }
+        DataType::BinaryView if many(array.as_binary_view().data_buffers().len()) => {
+            Arc::new(array.as_binary_view().gc())
+        }
+        _ => array,
+    }
+}
+
 /// Whether arrays of this type refer to values that a slice of them has in full.
 pub(crate) fn shares_values(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Dictionary(..)) || data_type.is_nested() || has_views(data_type)
@@ -327,7 +343,9 @@ fn has_views(data_type: &DataType) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::array::{DictionaryArray, ListArray, StringArray, StructArray};
+    use datafusion::arrow::array::{
+        DictionaryArray, ListArray, StringArray, StringViewArray, StructArray,
+    };
     use datafusion::arrow::buffer::OffsetBuffer;
     use datafusion::arrow::datatypes::{Field, Int32Type, Schema};
 
@@ -370,5 +388,26 @@ mod tests {
             together,
             pick(whole.schema_ref(), &whole, &reversed).unwrap()
         );
+    }
+
+    #[test]
+    fn few_views_do_not_refer_to_the_texts_of_many_batches() {
+        let text = |row: usize| format!("a text that is no part of its view, {row}");
+        let batch = |at: usize| {
+            let texts = (at * 4..at * 4 + 4).map(text);
+            Arc::new(StringViewArray::from_iter_values(texts)) as ArrayRef
+        };
+        let pieces: Vec<ArrayRef> = (0..500).map(batch).collect();
+        let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+        let all = concat(&pieces).unwrap();
+        assert_eq!(all.as_string_view().data_buffers().len(), 500);
+        let rows = UInt32Array::from_iter_values((0..100).map(|row| row * 20));
+        let few = with_few_buffers(take(&all, &rows, None).unwrap());
+        assert_eq!(few.as_string_view().data_buffers().len(), 1);
+        assert_eq!(few.as_string_view().value(99), text(99 * 20));
+        let many = all.as_string_view().data_buffers().as_ptr();
+        let kept = with_few_buffers(all);
+        // A buffer for every four rows is more than is worth keeping.
+        assert_ne!(kept.as_string_view().data_buffers().as_ptr(), many);
     }
 }

@@ -12,7 +12,7 @@ use datafusion::physical_plan::joins::utils::ColumnIndex;
 
 use super::spec::{Report, Spec};
 use super::table::Table;
-use crate::batches::with_rows;
+use crate::batches::{with_few_buffers, with_rows};
 
 /// Pairs of build and probe rows that match.
 #[derive(Default)]
@@ -111,7 +111,7 @@ impl BuildRows {
     }
 
     fn gather(&self, tables: &[Arc<Table>], column: usize) -> Result<ArrayRef> {
-        Ok(match self {
+        Ok(with_few_buffers(match self {
             Self::OfOne(table, rows) => take(tables[*table].batch.column(column), rows, None)?,
             Self::OfMany(rows) => {
                 let parts: Vec<&dyn Array> = tables
@@ -120,7 +120,7 @@ impl BuildRows {
                     .collect();
                 interleave(&parts, rows)?
             }
-        })
+        }))
     }
 }
 
@@ -149,7 +149,7 @@ impl ProbeRows {
         Ok(match self {
             Self::Consecutive(0, rows) if *rows == column.len() => Arc::clone(column),
             Self::Consecutive(first, rows) => column.slice(*first, *rows),
-            Self::Picked(rows) => take(column, rows, None)?,
+            Self::Picked(rows) => with_few_buffers(take(column, rows, None)?),
         })
     }
 }

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan,
 use datafusion::prelude::{SessionConfig, SessionContext};
 use plimsoll_conf::{Conf, Machine};
 
+use super::replace::with_schema_of;
 use super::*;
 use crate::format::FileFormat;
 use crate::range::Range;
