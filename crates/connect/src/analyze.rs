@@ -88,7 +88,7 @@ pub(crate) async fn analyze(
             let frame = planner.relation(relation).await?;
             planner.persist(
                 &frame,
-                &describe::sentence(relation),
+                &describe::name(relation),
                 asked.storage_level.as_ref(),
             )?;
             Answer::Persist(answer::Persist {})

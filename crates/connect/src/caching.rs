@@ -13,14 +13,24 @@ impl Planner {
     /// The hidden columns are cached too: what is built on the frame has all of its plan in it, and would not find
     /// one without them.
     pub(crate) fn persist(
-        &self,
+        &mut self,
         frame: &Frame,
         name: &str,
         level: Option<&proto::StorageLevel>,
     ) -> Result<(), Error> {
         let level = level.map(level_of);
-        let engine = &self.session().engine;
-        for notice in engine.persist(&frame.plan, Some(name), level)?.notices {
+        let reads = self.take_reads();
+        let session = self.session();
+        let persisted = match session.engine.persist(&frame.plan, Some(name), level) {
+            // Spark can cache it. A script is better off without the cache than without its rows.
+            Err(plimsoll_driver::Error::NotSupported(why)) => {
+                tracing::warn!("{why}");
+                return Ok(());
+            }
+            persisted => persisted?,
+        };
+        session.known_files.remember(reads);
+        for notice in persisted.notices {
             // There is nowhere in the answer that it could be told.
             tracing::warn!("{notice}");
         }

@@ -2,10 +2,22 @@
 
 use prost::Message;
 use spark_connect_proto as proto;
+use spark_connect_proto::read::ReadType;
 use spark_connect_proto::relation::RelType;
 
 /// How many relations are named; the outermost ones of a longer plan.
 const MOST: usize = 12;
+
+/// What a cached relation is called: a table by its name.
+pub(crate) fn name(relation: &proto::Relation) -> String {
+    match &relation.rel_type {
+        Some(RelType::Read(proto::Read {
+            read_type: Some(ReadType::NamedTable(table)),
+            ..
+        })) => table.unparsed_identifier.clone(),
+        _ => sentence(relation),
+    }
+}
 
 /// What stands for a plan: its relations, the first ones first.
 pub(crate) fn sentence(relation: &proto::Relation) -> String {

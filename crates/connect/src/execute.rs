@@ -24,8 +24,8 @@ use crate::frame::Frame;
 use crate::operations::Responses;
 use crate::plan::{Planner, not_a_format};
 use crate::sessions::ClientSession;
-use crate::{describe, types};
 use crate::wire::Encoder;
+use crate::{describe, types};
 
 /// Whether an overwrite replaces all partitions or just those that it writes.
 const OVERWRITE_MODE: &str = "partitionOverwriteMode";

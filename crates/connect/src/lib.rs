@@ -41,6 +41,7 @@ mod expression;
 mod frame;
 mod functions;
 mod identifier;
+mod known_files;
 mod operations;
 mod parameters;
 mod plan;

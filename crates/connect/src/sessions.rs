@@ -13,6 +13,7 @@ use crate::artifacts::Artifacts;
 use crate::error::{Error, Kind};
 use crate::errors::Errors;
 use crate::functions::register_functions;
+use crate::known_files::KnownFiles;
 use crate::operations::Operations;
 
 /// How long a session is kept that nobody uses: Spark's
@@ -39,6 +40,7 @@ pub(crate) struct ClientSession {
     pub(crate) server_side_session_id: String,
     pub(crate) engine: Arc<plimsoll_driver::Session>,
     pub(crate) artifacts: Artifacts,
+    pub(crate) known_files: KnownFiles,
     pub(crate) operations: Operations,
     pub(crate) errors: Arc<Errors>,
     last_used: Mutex<Instant>,
@@ -52,6 +54,7 @@ impl ClientSession {
             server_side_session_id: Uuid::new_v4().to_string(),
             artifacts: Artifacts::new(engine.local_directory().to_owned()),
             engine,
+            known_files: KnownFiles::default(),
             operations: Operations::new(Arc::clone(&errors)),
             errors,
             last_used: Mutex::new(Instant::now()),

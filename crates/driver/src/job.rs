@@ -15,6 +15,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_
 use datafusion::prelude::SessionConfig;
 use futures::StreamExt;
 use plimsoll_memory::{Admitted, TaskMemory, UserCode};
+use plimsoll_storage::lineage;
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
 
@@ -240,7 +241,8 @@ fn consumers(plan: &Arc<dyn ExecutionPlan>) -> u64 {
         true => plan.output_partitioning().partition_count() as u64,
         false => 0,
     };
-    own + plan.children().into_iter().map(consumers).sum::<u64>()
+    let below = plan.children().into_iter().chain(lineage(plan));
+    own + below.map(consumers).sum::<u64>()
 }
 
 /// Whether the plan deals the rows of one partition out to several and does nothing with them that needs

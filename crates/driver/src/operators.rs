@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::physical_plan::metrics::{MetricValue, MetricsSet};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
+use plimsoll_storage::lineage;
 
 /// What one operator of a plan is, and what it has measured so far: a line of `EXPLAIN ANALYZE` as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,22 +22,19 @@ impl OperatorMetrics {
     /// The operators of a plan, from its root down.
     pub fn of_plan(plan: &Arc<dyn ExecutionPlan>) -> Vec<Self> {
         let mut operators = Vec::new();
-        collect(plan, &mut operators);
+        visit(plan, &mut |node| operators.push(Self::of(node)));
         operators
     }
-}
 
-fn collect(plan: &Arc<dyn ExecutionPlan>, operators: &mut Vec<OperatorMetrics>) {
-    operators.push(OperatorMetrics {
-        operator: plan.name().to_owned(),
-        details: OneLine(plan.as_ref()).to_string(),
-        values: plan
-            .metrics()
-            .map(|metrics| values(&metrics))
-            .unwrap_or_default(),
-    });
-    for child in plan.children() {
-        collect(child, operators);
+    fn of(node: &Arc<dyn ExecutionPlan>) -> Self {
+        OperatorMetrics {
+            operator: node.name().to_owned(),
+            details: OneLine(node.as_ref()).to_string(),
+            values: node
+                .metrics()
+                .map(|metrics| values(&metrics))
+                .unwrap_or_default(),
+        }
     }
 }
 
@@ -59,5 +57,16 @@ struct OneLine<'a>(&'a dyn ExecutionPlan);
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         DisplayAs::fmt_as(self.0, DisplayFormatType::Default, f)
+    }
+}
+
+/// Visits the operators of a plan, and of what computes the cached rows that it reads and that are not there.
+pub(crate) fn visit(
+    plan: &Arc<dyn ExecutionPlan>,
+    act: &mut impl FnMut(&Arc<dyn ExecutionPlan>),
+) {
+    act(plan);
+    for child in plan.children().into_iter().chain(lineage(plan)) {
+        visit(child, act);
     }
 }

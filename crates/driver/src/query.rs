@@ -13,11 +13,10 @@ use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use plimsoll_memory::{PeakGuard, TaskMemory};
-use plimsoll_storage::lineage;
 
 use crate::error::Error;
 use crate::history::History;
-use crate::operators::OperatorMetrics;
+use crate::operators::{OperatorMetrics, visit};
 use crate::record::{OperatorSpill, QueryRecord, Status, named};
 
 /// A query that runs: what can be asked of it from outside while its rows are read.
@@ -235,16 +234,6 @@ fn rows_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
         }
     });
     rows
-}
-
-fn visit(plan: &Arc<dyn ExecutionPlan>, act: &mut impl FnMut(&Arc<dyn ExecutionPlan>)) {
-    act(plan);
-    for child in plan.children() {
-        visit(child, act);
-    }
-    if let Some(lineage) = lineage(plan) {
-        visit(lineage, act);
-    }
 }
 
 /// Where the record of each query goes when it is over.

@@ -250,7 +250,7 @@ impl UnifiedMemory {
         let not_allowed = bytes - state.allowed(bytes);
         let region = state.region(mode);
         let not_allowed = not_allowed.min(region.borrowed_by_storage());
-        let wanted = region.lacking_to_storage(bytes).max(not_allowed);
+        let wanted = region.borrow_for_execution(bytes).max(not_allowed);
         let evicted = evict(&mut state, mode, None, wanted);
         state.region(mode).take_evicted(evicted);
         match state.allowed(bytes) {
@@ -426,13 +426,15 @@ impl UnifiedRegion {
         self.execution.size() + self.storage.size()
     }
 
-    /// What of a request storage would have to evict: memory that it borrowed.
-    fn lacking_to_storage(&self, bytes: u64) -> u64 {
+    /// Moves the border for execution by what storage leaves free, and returns what it would have to evict beside: of what
+    /// it borrowed.
+    fn borrow_for_execution(&mut self, bytes: u64) -> u64 {
         let missing = bytes.saturating_sub(self.execution.free());
         let reclaimable = self.storage.free().max(self.borrowed_by_storage());
-        missing
-            .min(reclaimable)
-            .saturating_sub(self.storage.free())
+        let wanted = missing.min(reclaimable);
+        let unused = wanted.min(self.storage.free());
+        self.give_to_execution(unused);
+        wanted - unused
     }
 
     /// What cached blocks hold beyond their region.
@@ -441,8 +443,6 @@ impl UnifiedRegion {
     }
 
     fn acquire_execution(&mut self, task: TaskId, bytes: u64) -> Acquired {
-        let missing = bytes.saturating_sub(self.execution.free());
-        self.give_to_execution(missing.min(self.storage.free()));
         let reachable = self.execution_reachable();
         let acquired = self.execution.acquire(task, bytes, reachable);
         self.settle();

@@ -72,14 +72,32 @@ impl fmt::Debug for CachedTable {
     }
 }
 
-/// Whether each partition of a plan comes from one partition of its scans and no other.
-fn works_partition_by_partition(plan: &Arc<dyn ExecutionPlan>) -> bool {
+/// Whether each partition of a plan comes from one partition of its scans and no other, and comes out the same whenever it is
+/// computed: what functions such as `monotonically_increasing_id` answer holds within one run.
+fn works_partition_by_partition(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let is_such = match plan.name() {
         "DataSourceExec" | "SteadyScan" | "FilterExec" | "ProjectionExec" | "UnionExec"
         | "CoalesceBatchesExec" | "CooperativeExec" | "UnnestExec" | "CachedScanExec" => true,
         _ => plan.output_partitioning().partition_count() == 1 && plan.children().is_empty(),
     };
-    is_such && plan.children().into_iter().all(works_partition_by_partition)
+    if !is_such || is_volatile(plan)? {
+        return Ok(false);
+    }
+    for child in plan.children() {
+        if !works_partition_by_partition(child)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_volatile(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let mut volatile = false;
+    plan.apply_expressions(&mut |expr| {
+        volatile |= datafusion::physical_expr_common::physical_expr::is_volatile(expr);
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(volatile)
 }
 
 /// What the partitions of a plan are made of: the files of its scans, and the parts of them.
@@ -158,7 +176,7 @@ impl TableProvider for CachedTable {
         let target = target.unwrap_or(state.config().target_partitions());
         let lineage = self.lineage(state, target).await?;
         let partitions = lineage.output_partitioning().partition_count();
-        let in_unit = match works_partition_by_partition(&lineage) {
+        let in_unit = match works_partition_by_partition(&lineage)? {
             true => 1,
             false => partitions.max(1),
         };

@@ -10,6 +10,7 @@
 //! PLIMSOLL_SOAK_SECONDS=600 PLIMSOLL_SEED=7 cargo test --release --workspace --test line soak -- --nocapture
 //! ```
 
+mod cached;
 mod concurrent;
 mod hostile;
 mod queries;

@@ -3,6 +3,7 @@
 //!
 //! The clients come from PyPI, into environments below the target directory that are made once.
 
+mod caching;
 mod environment;
 mod programs;
 mod script;

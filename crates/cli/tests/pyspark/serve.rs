@@ -65,7 +65,7 @@ pub fn signal(process: &Child, number: i32) {
 }
 
 /// Runs a program with a session at this server, and gives what it printed.
-fn python(remote: &str, program: &str) -> String {
+pub fn python(remote: &str, program: &str) -> String {
     // A session that is collected while its channel is in use makes PySpark's client wait for itself.
     let prelude = "import gc, sys\ngc.disable()\nfrom pyspark.sql import SparkSession\n";
     let output = Command::new(&*PYSPARK_CLIENT)

@@ -29,7 +29,7 @@ step("storageFraction")
 spark.conf.set("spark.executor.memory", "12g")
 step("executor.memory")
 spark.conf.set("spark.sql.shuffle.partitions", "400")
-spark.conf.set("spark.sql.inMemoryColumnarStorage.batchSize", "5000")
+spark.conf.set("spark.sql.inMemoryColumnarStorage.hugeVectorReserveRatio", "1.5")
 step("shuffle.partitions")
 df = spark.range(1_000_000)
 rows = df.limit(1000).collect()
@@ -216,7 +216,7 @@ fn each_setting_does_what_it_says(python: &Path) {
         "{errors}"
     );
     assert!(
-        errors.contains("spark.sql.inMemoryColumnarStorage.batchSize"),
+        errors.contains("spark.sql.inMemoryColumnarStorage.hugeVectorReserveRatio"),
         "{errors}"
     );
     assert!(!errors.contains("spark.sql.shuffle.partitions"), "{errors}");

@@ -44,6 +44,9 @@ pub(crate) struct Generator {
     pub(crate) names: Vec<String>,
 }
 
+/// What Spark calls the parameters of lambdas, all of them, where it names columns.
+const LAMBDA_VARIABLE: &str = "namedlambdavariable()";
+
 /// A variable of a lambda that is being translated.
 #[derive(Debug, Clone)]
 struct Variable {
@@ -429,11 +432,15 @@ impl<'a> Expressions<'a> {
         for (lambda, parameters) in lambdas.into_iter().zip(parameters) {
             bodies.push(self.lambda(lambda, &parameters)?);
         }
-        let shown: Vec<&str> = values
+        let mut shown: Vec<&str> = values
             .iter()
             .chain(&bodies)
             .map(|value| value.name.as_str())
             .collect();
+        if let ("aggregate" | "reduce", 1) = (name.to_lowercase().as_str(), bodies.len()) {
+            // What is aggregated is the result, and Spark has that written out.
+            shown.push("lambdafunction(namedlambdavariable(), namedlambdavariable())");
+        }
         let display = format!("{name}({})", shown.join(", "));
         let expr = functions::higher_order(name, values, bodies, &self.planner.environment())?;
         self.typed(expr, display)
@@ -449,30 +456,34 @@ impl<'a> Expressions<'a> {
             .iter()
             .map(|variable| variable.name_parts.join("."))
             .collect();
+        // PySpark counts the parameters of all lambdas of a process (`x_0`, `x_1`), so that the same lambda is called
+        // otherwise each time it is written. In the plan they are called after their place, to be the same there.
+        let first = self.variables.len();
+        let parameter = |at: usize| format!("parameter#{}", first + at);
         let mut inner = Expressions::new(self.planner, self.frame);
         inner.variables.clone_from(&self.variables);
-        for (name, field) in names.iter().zip(&parameters.0) {
+        for (at, (name, field)) in names.iter().zip(&parameters.0).enumerate() {
             inner.variables.push(Variable {
                 name: name.clone(),
                 argument: Argument {
                     expr: Expr::LambdaVariable(LambdaVariable::new(
-                        name.clone(),
+                        parameter(at),
                         Some(field.clone()),
                     )),
                     data_type: field.data_type().clone(),
                     nullable: field.is_nullable(),
-                    name: format!("namedlambdavariable({name})"),
+                    name: LAMBDA_VARIABLE.to_owned(),
                 },
             });
         }
         let body = inner.one(needed(lambda.function.as_deref(), "a lambda's body")?)?;
-        let shown: Vec<String> = names
-            .iter()
-            .map(|name| format!("namedlambdavariable({name})"))
-            .collect();
+        let shown = vec![LAMBDA_VARIABLE; names.len()];
         Ok(Argument {
             name: format!("lambdafunction({}, {})", body.name, shown.join(", ")),
-            expr: Expr::Lambda(Lambda::new(names, body.expr)),
+            expr: Expr::Lambda(Lambda::new(
+                (0..names.len()).map(parameter).collect(),
+                body.expr,
+            )),
             ..body
         })
     }

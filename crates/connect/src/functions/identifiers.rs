@@ -1,10 +1,15 @@
 //! Functions that count or draw on from one batch to the next.
+//!
+//! In a plan such a function is what it does: two of the same seed are the same, or no plan with one in it would
+//! ever be found in the cache. Each query has its own instance, so that it begins at the beginning, and two calls
+//! that look alike do not draw on from each other.
 
 use std::hash::{Hash, Hasher};
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::datatypes::{Field, FieldRef};
 use datafusion::common::Result;
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
     Volatility,
@@ -41,14 +46,15 @@ fn stateful(name: &str, to: DataType, state: State) -> Expr {
     ScalarUDF::new_from_impl(Stateful {
         name: name.to_owned(),
         to,
-        id: uuid::Uuid::new_v4(),
+        instance: None,
+        start: state.clone(),
         state: Mutex::new(state),
         signature: Signature::nullary(Volatility::Volatile),
     })
     .call(vec![])
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum State {
     Next(i64),
     Random { random: Random, normal: bool },
@@ -57,16 +63,19 @@ enum State {
 /// A function with a state, which all batches of a query share.
 #[derive(Debug)]
 struct Stateful {
+    /// It tells what the function starts from: the seed is in it.
     name: String,
     to: DataType,
-    id: uuid::Uuid,
+    /// None in a plan, and one of its own in a query that is being planned.
+    instance: Option<uuid::Uuid>,
+    start: State,
     state: Mutex<State>,
     signature: Signature,
 }
 
 impl PartialEq for Stateful {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
+        self.name == other.name && self.instance == other.instance
     }
 }
 
@@ -74,7 +83,8 @@ impl Eq for Stateful {}
 
 impl Hash for Stateful {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.id.hash(state);
+        self.name.hash(state);
+        self.instance.hash(state);
     }
 }
 
@@ -93,6 +103,22 @@ impl ScalarUDFImpl for Stateful {
 
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
         Ok(Arc::new(Field::new(&self.name, self.to.clone(), false)))
+    }
+
+    /// The optimizer runs for each query, and for each plan that one tries.
+    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        if self.instance.is_some() {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
+        let instance = ScalarUDF::new_from_impl(Self {
+            name: self.name.clone(),
+            to: self.to.clone(),
+            instance: Some(uuid::Uuid::new_v4()),
+            start: self.start.clone(),
+            state: Mutex::new(self.start.clone()),
+            signature: self.signature.clone(),
+        });
+        Ok(ExprSimplifyResult::Simplified(instance.call(args)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

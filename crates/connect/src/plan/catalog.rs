@@ -108,7 +108,10 @@ impl Planner {
                 let table = self.named_table(&parts).await?;
                 Answer::Columns(table.visible().map(ColumnRow::of).collect())
             }
-            CatType::DropTempView(drop) => Answer::Flag(self.dropped(&drop.view_name)?),
+            CatType::DropTempView(drop) => {
+                let name = self.name_of_view(&drop.view_name)?;
+                Answer::Flag(self.session().engine.drop_temp_view(&name)?)
+            }
             CatType::DropGlobalTempView(drop) => {
                 let name = drop.view_name.to_lowercase();
                 let name = name.strip_prefix("global_temp.").unwrap_or(&name);
@@ -116,7 +119,8 @@ impl Planner {
             }
             CatType::DropView(drop) => {
                 let parts = identifier::parts(&drop.view_name)?;
-                if !self.dropped(&drop.view_name)? && !drop.if_exists {
+                let name = self.name_of_view(&drop.view_name)?;
+                if !self.session().engine.drop_table(&name)? && !drop.if_exists {
                     return Err(unknown_table(&parts));
                 }
                 Answer::Done
@@ -146,10 +150,11 @@ impl Planner {
         }
     }
 
-    fn dropped(&self, name: &str) -> Result<bool, Error> {
+    /// The name of a view, which has no other part.
+    fn name_of_view(&self, name: &str) -> Result<String, Error> {
         let parts = identifier::parts(name)?;
         match parts.as_slice() {
-            [name] => Ok(self.session().engine.drop_table(&name.to_lowercase())?),
+            [name] => Ok(name.to_lowercase()),
             _ => Err(Error::new(
                 Kind::Analysis,
                 "TEMP_VIEW_NAME_TOO_MANY_NAME_PARTS",

@@ -75,7 +75,22 @@ impl Planner {
         self.leaf(plan, std::slice::from_ref(name))
     }
 
-    async fn data_source(&mut self, source: &proto::read::DataSource) -> Result<Frame, Error> {
+    async fn data_source(&mut self, asked: &proto::read::DataSource) -> Result<Frame, Error> {
+        let source = self.source(asked)?;
+        let plan = match self.session().engine.read(&source).await {
+            Ok(plan) => plan,
+            // They may be gone, and their rows in the cache.
+            Err(error) if self.session().engine.cached().is_empty() => return Err(error.into()),
+            Err(error) => match self.session().known_files.find(asked) {
+                Some(plan) => plan,
+                None => return Err(error.into()),
+            },
+        };
+        self.reads.push((asked.clone(), plan.clone()));
+        self.leaf(plan, &[])
+    }
+
+    fn source(&self, source: &proto::read::DataSource) -> Result<Source, Error> {
         let name = source.format.as_deref().unwrap_or("parquet");
         let format = FileFormat::of_name(name).ok_or_else(|| not_a_format(name))?;
         let mut options: std::collections::BTreeMap<String, String> = source
@@ -97,14 +112,12 @@ impl Planner {
             Some(text) => Some(self.schema_in_zone(&ddl::parse_schema_text(text)?)),
             None => None,
         };
-        let source = Source {
+        Ok(Source {
             format,
             paths,
             schema,
             options,
-        };
-        let plan = self.session().engine.read(&source).await?;
-        self.leaf(plan, &[])
+        })
     }
 
     fn schema_in_zone(&self, schema: &Schema) -> Schema {

@@ -43,6 +43,8 @@ pub(crate) struct Planner {
     next_id: AtomicU64,
     /// Plans that subqueries refer to, by plan id.
     references: HashMap<i64, Frame>,
+    /// The files that the request reads, and the plans that read them.
+    reads: Vec<(proto::read::DataSource, LogicalPlan)>,
 }
 
 impl Planner {
@@ -59,12 +61,18 @@ impl Planner {
             time_zone,
             next_id: AtomicU64::new(0),
             references: HashMap::new(),
+            reads: Vec::new(),
             session,
         }
     }
 
     pub(crate) fn session(&self) -> &Arc<ClientSession> {
         &self.session
+    }
+
+    /// What it has read so far, as it was asked for.
+    pub(crate) fn take_reads(&mut self) -> Vec<(proto::read::DataSource, LogicalPlan)> {
+        std::mem::take(&mut self.reads)
     }
 
     pub(crate) fn state(&self) -> &SessionState {
@@ -185,7 +193,7 @@ impl Planner {
             .relation(needed(with.root.as_deref(), "a plan's root")?)
             .await;
         for view in views {
-            engine.drop_table(view)?;
+            engine.drop_temp_view(view)?;
         }
         root
     }

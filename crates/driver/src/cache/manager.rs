@@ -139,7 +139,15 @@ impl CacheManager {
     /// Caches a plan no longer, and says whether it was. Others that were computed from it stay: Spark's `uncacheQuery`
     /// without `cascade`.
     pub(crate) fn uncache(&self, plan: &Compared) -> bool {
-        let Some(found) = self.find(plan) else {
+        self.uncache_as(plan, None)
+    }
+
+    /// Caches a plan no longer, if it was cached under this name, and says whether it was.
+    pub(crate) fn uncache_as(&self, plan: &Compared, name: Option<&str>) -> bool {
+        let has_name = |cached: &Arc<Cached>| {
+            name.is_none_or(|name| cached.name.eq_ignore_ascii_case(name))
+        };
+        let Some(found) = self.find(plan).filter(has_name) else {
             return false;
         };
         self.cached

@@ -156,8 +156,8 @@ impl Session {
         Ok(Compared { plan, zone })
     }
 
-    /// Takes a table or view out of the session, and what is cached of it out of the cache, unless `instead` is the same
-    /// under its name: Spark's `dropTempView`.
+    /// Takes a table or view out of the session, and what was cached under its name out of the cache, unless `instead` is the
+    /// same: as Spark's `DROP VIEW` and `CREATE OR REPLACE` do. What was cached as a DataFrame stays.
     pub(super) fn take_table(
         &self,
         name: &str,
@@ -168,16 +168,34 @@ impl Session {
             .deregister_table(quoted(name))
             .map_err(internal)?;
         if let Some(table) = &taken {
-            self.uncache_dropped(table, instead)?;
+            self.uncache_dropped(table, instead, Some(name))?;
         }
         Ok(taken)
     }
 
-    /// Takes what is cached of a view that is no longer there out of the cache.
+    /// Takes a temporary view out of the session, and its plan out of the cache, however it came there; says whether there was
+    /// one. Spark's `dropTempView`.
+    ///
+    /// # Errors
+    /// If the session's catalog refuses.
+    pub fn drop_temp_view(&self, name: &str) -> Result<bool, Error> {
+        let taken = self
+            .context
+            .deregister_table(quoted(name))
+            .map_err(internal)?;
+        if let Some(table) = &taken {
+            self.uncache_dropped(table, None, None)?;
+        }
+        Ok(taken.is_some())
+    }
+
+    /// Takes what is cached of a view that is no longer there out of the cache: whatever it was cached as, or what was
+    /// cached under its name.
     pub(super) fn uncache_dropped(
         &self,
         table: &Arc<dyn TableProvider>,
         instead: Option<&LogicalPlan>,
+        name: Option<&str>,
     ) -> Result<(), Error> {
         if self.shared.cache.is_empty() {
             return Ok(());
@@ -191,7 +209,7 @@ impl Session {
             None => false,
         };
         if !stays {
-            self.shared.cache.uncache(&dropped);
+            self.shared.cache.uncache_as(&dropped, name);
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ impl Session {
             .deregister_table(name)
             .map_err(internal)?;
         if let Some(view) = &dropped {
-            self.uncache_dropped(view, None)?;
+            self.uncache_dropped(view, None, None)?;
         }
         Ok(dropped.is_some())
     }

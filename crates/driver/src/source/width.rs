@@ -7,6 +7,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
+use crate::operators::visit;
 use super::budget::ScanBudget;
 
 /// Bytes of a text whose column nobody knows.
@@ -103,13 +104,6 @@ fn width(field: &Field, texts: &HashMap<String, usize>) -> usize {
             8 + known.unwrap_or(items)
         }
         _ => known.unwrap_or(TEXT),
-    }
-}
-
-fn visit(plan: &Arc<dyn ExecutionPlan>, act: &mut impl FnMut(&Arc<dyn ExecutionPlan>)) {
-    act(plan);
-    for child in plan.children() {
-        visit(child, act);
     }
 }
 

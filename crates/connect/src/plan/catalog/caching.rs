@@ -9,7 +9,7 @@ use crate::identifier;
 use crate::plan::Planner;
 
 impl Planner {
-    pub(super) async fn cached(&self, asked: &CatType) -> Result<Option<Answer>, Error> {
+    pub(super) async fn cached(&mut self, asked: &CatType) -> Result<Option<Answer>, Error> {
         Ok(Some(match asked {
             CatType::IsCached(is) => {
                 let table = self.of_name(&is.table_name).await?;
