@@ -401,14 +401,11 @@ async fn what_functions_answer_otherwise_each_time_is_computed_in_one_run() {
     let directory = tempfile::tempdir().unwrap();
     let session = session(&[]);
     files(&session, directory.path()).await;
-    run(&session, "CACHE LAZY TABLE a AS SELECT id, s FROM t").await;
     run(&session, "CACHE LAZY TABLE b AS SELECT id, random() AS r FROM t").await;
-    for view in ["a", "b"] {
-        run(&session, &format!("SELECT * FROM {view} LIMIT 1")).await;
-    }
-    let cached = session.cached();
-    let partitions = |at: usize| (cached[at].usage.cached_partitions, cached[at].usage.partitions);
-    assert_eq!((partitions(0), partitions(1)), ((1, 2), (2, 2)));
+    // One partition alone is enough for this.
+    run(&session, "SELECT * FROM b LIMIT 1").await;
+    let usage = only(&session).usage;
+    assert_eq!((usage.cached_partitions, usage.partitions), (2, 2));
     let random = "SELECT sum(r) AS r FROM b";
     assert_eq!(text(&session, random).await, text(&session, random).await);
 }

@@ -430,7 +430,9 @@ impl UnifiedRegion {
     /// it borrowed.
     fn borrow_for_execution(&mut self, bytes: u64) -> u64 {
         let missing = bytes.saturating_sub(self.execution.free());
-        let reclaimable = self.storage.free().max(self.borrowed_by_storage());
+        // Of what storage has beyond its region, whether it is in use or not.
+        let borrowed = self.storage.size().saturating_sub(self.limit.storage);
+        let reclaimable = self.storage.free().max(borrowed);
         let wanted = missing.min(reclaimable);
         let unused = wanted.min(self.storage.free());
         self.give_to_execution(unused);
