@@ -618,7 +618,10 @@ fn settings_are_listed_with_where_they_came_from() {
         "{executor}"
     );
     let all = stdout(&place.run(&["conf", "--all"]));
-    assert!(all.contains("spark.sql.inMemoryColumnarStorage.hugeVectorThreshold") && all.contains("not yet"));
+    assert!(
+        all.contains("spark.sql.inMemoryColumnarStorage.hugeVectorThreshold")
+            && all.contains("not yet")
+    );
 }
 
 #[test]

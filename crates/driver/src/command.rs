@@ -414,7 +414,8 @@ impl<'a> Parser<'a> {
         }
         if !(self.takes("TABLES") || self.takes("VIEWS")) {
             return Err(Error::NotSupported(
-                "of SHOW there are SHOW TABLES [LIKE 'pattern'], SHOW VIEWS and SHOW CACHE".to_owned(),
+                "of SHOW there are SHOW TABLES [LIKE 'pattern'], SHOW VIEWS and SHOW CACHE"
+                    .to_owned(),
             ));
         }
         let has_like = self.takes("LIKE");
@@ -518,7 +519,10 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let lazy = cached("cache lazy table T options ('storageLevel' = 'DISK_ONLY')");
-        assert_eq!((lazy.name.as_str(), lazy.is_lazy, lazy.query), ("t", true, None));
+        assert_eq!(
+            (lazy.name.as_str(), lazy.is_lazy, lazy.query),
+            ("t", true, None)
+        );
         assert_eq!(lazy.options["storagelevel"], "DISK_ONLY");
         for text in [
             "CACHE TABLE t AS SELECT 1 AS a",
@@ -526,9 +530,17 @@ mod tests {
         ] {
             assert_eq!(cached(text).query.as_deref(), Some("SELECT 1 AS a"));
         }
-        assert_eq!(cached("CACHE TABLE t (SELECT 1)").query.as_deref(), Some("(SELECT 1)"));
+        assert_eq!(
+            cached("CACHE TABLE t (SELECT 1)").query.as_deref(),
+            Some("(SELECT 1)")
+        );
         let path = parse("REFRESH '/data/t'").unwrap();
-        assert_eq!(path, Command::RefreshPath { path: "/data/t".into() });
+        assert_eq!(
+            path,
+            Command::RefreshPath {
+                path: "/data/t".into()
+            }
+        );
     }
 
     #[test]

@@ -61,10 +61,7 @@ impl fmt::Display for OneLine<'_> {
 }
 
 /// Visits the operators of a plan, and of what computes the cached rows that it reads and that are not there.
-pub(crate) fn visit(
-    plan: &Arc<dyn ExecutionPlan>,
-    act: &mut impl FnMut(&Arc<dyn ExecutionPlan>),
-) {
+pub(crate) fn visit(plan: &Arc<dyn ExecutionPlan>, act: &mut impl FnMut(&Arc<dyn ExecutionPlan>)) {
     act(plan);
     for child in plan.children().into_iter().chain(lineage(plan)) {
         visit(child, act);

@@ -261,6 +261,12 @@ impl Undo {
         Self(Some(Box::new(undo)))
     }
 
+    fn undo(&mut self) {
+        if let Some(undo) = self.0.take() {
+            undo();
+        }
+    }
+
     /// What was done stays.
     pub(crate) fn forget(mut self) {
         self.0 = None;
@@ -269,9 +275,7 @@ impl Undo {
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        if let Some(undo) = self.0.take() {
-            undo();
-        }
+        self.undo();
     }
 }
 
@@ -354,7 +358,10 @@ impl Stream for Rows {
                 return loop {
                     match ready!(rows.poll_next_unpin(cx)) {
                         Some(Ok(_)) => {}
-                        Some(Err(error)) => break Poll::Ready(Some(Err(error))),
+                        Some(Err(error)) => {
+                            undo.undo();
+                            break Poll::Ready(Some(Err(error)));
+                        }
                         None => {
                             undo.0 = None;
                             break Poll::Ready(None);

@@ -148,7 +148,11 @@ pub fn owned(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch>
     }
     let together = concat_batches(schema, batches)?;
     let columns = together.columns().iter().map(compact);
-    shrunk(with_rows(schema, columns.collect::<Result<_>>()?, together.num_rows())?)
+    shrunk(with_rows(
+        schema,
+        columns.collect::<Result<_>>()?,
+        together.num_rows(),
+    )?)
 }
 
 fn shrunk(batch: RecordBatch) -> Result<RecordBatch> {
@@ -165,11 +169,7 @@ fn shrunk(batch: RecordBatch) -> Result<RecordBatch> {
 ///
 /// # Errors
 /// If one of them is not there.
-pub fn pick(
-    schema: &SchemaRef,
-    batch: &RecordBatch,
-    rows: &UInt32Array,
-) -> Result<RecordBatch> {
+pub fn pick(schema: &SchemaRef, batch: &RecordBatch, rows: &UInt32Array) -> Result<RecordBatch> {
     let columns = batch.columns().iter();
     let columns = columns.map(|column| compact(&take(column, rows, None)?));
     with_rows(schema, columns.collect::<Result<_>>()?, rows.len())
@@ -179,11 +179,7 @@ pub fn pick(
 ///
 /// # Errors
 /// If the columns are not of the schema, or not of as many rows.
-pub fn with_rows(
-    schema: &SchemaRef,
-    columns: Vec<ArrayRef>,
-    rows: usize,
-) -> Result<RecordBatch> {
+pub fn with_rows(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(
         Arc::clone(schema),

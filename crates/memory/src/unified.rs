@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::admission::{Admission, Admitted};
@@ -35,6 +35,10 @@ pub enum Acquired {
     /// what it lacks. Nothing was granted; the task is registered as active and may ask again.
     MustWait,
 }
+
+/// How many evictions a request waits for, and how long for one that is under way for another.
+const EVICTIONS_WAITED_FOR: usize = 8;
+const LONGEST_EVICTION: Duration = Duration::from_secs(1);
 
 /// The size of a unified region and where its soft border lies, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +95,8 @@ pub struct PoolSizes {
 /// one nothing is lent and all is allowed.
 pub struct UnifiedMemory {
     state: Mutex<State>,
+    /// Told of each eviction that is over.
+    evicted: Condvar,
     tasks: Mutex<Vec<Weak<TaskMemory>>>,
     hold: watch::Sender<bool>,
     user_code: AtomicU64,
@@ -113,6 +119,8 @@ struct State {
     lent: UnifiedRegion,
     /// What may be in use of all regions together; see [`UnifiedMemory::set_allowance`].
     allowance: u64,
+    /// Evictions under way.
+    evictions: usize,
 }
 
 impl State {
@@ -138,7 +146,9 @@ impl UnifiedMemory {
                 off_heap: UnifiedRegion::new(MemoryMode::OffHeap, off_heap),
                 lent: UnifiedRegion::new(MemoryMode::Lent, Region::EMPTY),
                 allowance: u64::MAX,
+                evictions: 0,
             }),
+            evicted: Condvar::new(),
             tasks: Mutex::default(),
             hold: watch::Sender::new(false),
             user_code: AtomicU64::new(0),
@@ -172,7 +182,7 @@ impl UnifiedMemory {
                 let mut state = self.state.lock();
                 let wanted = bytes.saturating_sub(freed);
                 let wanted = wanted.min(state.region(mode).borrowed_by_storage());
-                let evicted = evict(&mut state, mode, None, wanted);
+                let evicted = self.evict_blocks(&mut state, mode, None, wanted);
                 state.region(mode).take_evicted(evicted);
                 freed + evicted
             })
@@ -246,13 +256,31 @@ impl UnifiedMemory {
         }
         let mut state = self.state.lock();
         state.region(mode).execution.activate(task);
-        // What the process cannot hold beside its cached blocks it can hold in their place.
-        let not_allowed = bytes - state.allowed(bytes);
-        let region = state.region(mode);
-        let not_allowed = not_allowed.min(region.borrowed_by_storage());
-        let wanted = region.borrow_for_execution(bytes).max(not_allowed);
-        let evicted = evict(&mut state, mode, None, wanted);
-        state.region(mode).take_evicted(evicted);
+        for _ in 0..EVICTIONS_WAITED_FOR {
+            // What the process cannot hold beside its cached blocks it can hold in their place.
+            let not_allowed = bytes - state.allowed(bytes);
+            let region = state.region(mode);
+            let not_allowed = not_allowed.min(region.borrowed_by_storage());
+            let wanted = region.borrow_for_execution(bytes).max(not_allowed);
+            if wanted == 0 {
+                break;
+            }
+            let evicted = self.evict_blocks(&mut state, mode, None, wanted);
+            state.region(mode).take_evicted(evicted);
+            if evicted > 0 {
+                continue;
+            }
+            // What could be evicted is being written for somebody else.
+            let is_over = state.evictions == 0;
+            if is_over
+                || self
+                    .evicted
+                    .wait_for(&mut state, LONGEST_EVICTION)
+                    .timed_out()
+            {
+                break;
+            }
+        }
         match state.allowed(bytes) {
             0 => Acquired::Granted(0),
             allowed => state.region(mode).acquire_execution(task, allowed),
@@ -283,8 +311,13 @@ impl UnifiedMemory {
             return false;
         }
         let wanted = state.region(mode).borrow_for_storage(bytes);
-        let evicted = evict(&mut state, mode, Some(block), wanted);
+        let evicted = self.evict_blocks(&mut state, mode, Some(block), wanted);
         state.region(mode).storage.release(evicted);
+        // Others may have taken something meanwhile.
+        if state.allowed(bytes) < bytes || !state.region(mode).could_store(bytes) {
+            return false;
+        }
+        state.region(mode).borrow_for_storage(bytes);
         state.region(mode).acquire_storage(bytes)
     }
 
@@ -361,28 +394,33 @@ impl UnifiedMemory {
     pub fn resize(&self, mode: MemoryMode, to: Region) {
         let mut state = self.state.lock();
         let wanted = state.region(mode).set_limit(to);
-        let evicted = evict(&mut state, mode, None, wanted);
+        let evicted = self.evict_blocks(&mut state, mode, None, wanted);
         let region = state.region(mode);
         region.storage.release(evicted);
         region.settle_at_border();
     }
 
+    /// Evicts blocks of at least `bytes`, if there are such, with the lock let go of meanwhile; returns what that freed, which
+    /// is still on storage's books.
+    fn evict_blocks(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        mode: MemoryMode,
+        for_block: Option<BlockId>,
+        bytes: u64,
+    ) -> u64 {
+        let Some(eviction) = state.region(mode).storage.pick(for_block, bytes) else {
+            return 0;
+        };
+        state.evictions += 1;
+        let freed = MutexGuard::unlocked(state, eviction);
+        state.evictions -= 1;
+        self.evicted.notify_all();
+        freed
+    }
+
     fn region<T>(&self, mode: MemoryMode, act: impl FnOnce(&mut UnifiedRegion) -> T) -> T {
         act(self.state.lock().region(mode))
-    }
-}
-
-/// Evicts blocks of at least `bytes`, if there are such, with the lock let go of meanwhile; returns what that freed, which is
-/// still on storage's books.
-fn evict(
-    state: &mut MutexGuard<'_, State>,
-    mode: MemoryMode,
-    for_block: Option<BlockId>,
-    bytes: u64,
-) -> u64 {
-    match state.region(mode).storage.pick(for_block, bytes) {
-        Some(eviction) => MutexGuard::unlocked(state, eviction),
-        None => 0,
     }
 }
 

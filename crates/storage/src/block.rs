@@ -4,17 +4,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use datafusion::arrow::array::Array;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::config::SpillCompression;
 use datafusion::common::{Result, internal_datafusion_err};
 use parking_lot::Mutex;
+use plimsoll_exec::batches::bytes_of;
 use plimsoll_exec::ipc;
 use plimsoll_memory::BlockId;
 
 use crate::dataset::Core;
 use crate::file::{BlockFile, Place};
 use crate::unit::Unit;
+
+/// Bytes that a block takes whatever is in it: itself, and its places in its partition and in the order of use.
+const OVERHEAD: u64 = 512;
 
 /// How a block is held in memory.
 #[derive(Clone)]
@@ -26,12 +31,37 @@ pub(crate) enum Content {
 }
 
 impl Content {
+    /// Rows as a serialized level has them, in no more memory than they need.
+    ///
+    /// # Errors
+    /// If the format does not know their arrays.
+    pub(crate) fn encode(batch: &RecordBatch, compression: SpillCompression) -> Result<Self> {
+        let encoded = ipc::encode(batch, compression)?.into_boxed_slice();
+        Ok(Content::Encoded(encoded.into()))
+    }
+
     /// The block as it goes to disk.
     fn encoded(&self, compression: SpillCompression) -> Result<Bytes> {
         match self {
             Content::Arrays(batch) => ipc::encode(batch, compression).map(Bytes::from),
             Content::Encoded(bytes) => Ok(bytes.clone()),
         }
+    }
+
+    /// Bytes that a block of it holds in memory, what describes its arrays included.
+    pub(crate) fn bytes(&self) -> u64 {
+        let content = match self {
+            Content::Arrays(batch) => {
+                let columns = batch.columns().iter();
+                let described = columns.map(|column| {
+                    let all = column.get_array_memory_size();
+                    all.saturating_sub(column.get_buffer_memory_size())
+                });
+                bytes_of(batch) + described.sum::<usize>()
+            }
+            Content::Encoded(encoded) => encoded.len(),
+        };
+        content as u64 + OVERHEAD
     }
 
     /// Its rows, of these columns.
@@ -150,9 +180,11 @@ impl Block {
         Ok(())
     }
 
-    /// Takes it out of memory.
-    pub(crate) fn let_go(&self) {
-        self.held.lock().memory = None;
+    /// Takes it out of memory, and returns the bytes that this frees.
+    pub(crate) fn let_go(&self) -> u64 {
+        let mut held = self.held.lock();
+        held.memory = None;
+        self.bytes()
     }
 
     /// Takes it back into memory, where room was made for it, unless it is there.

@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Result;
@@ -78,7 +78,6 @@ pub(crate) struct Generation {
 /// How many partitions a plan has, how many of them are computed together, and what they are made of.
 pub(crate) type Shape = (usize, usize, u64);
 
-#[derive(Default)]
 struct Slot {
     unit: Option<Arc<Unit>>,
     /// It was computed before.
@@ -88,8 +87,6 @@ struct Slot {
 /// What a reader finds.
 pub(crate) struct Entered {
     pub(crate) visit: Visit,
-    /// The partition in its unit.
-    pub(crate) at: usize,
     /// Whether the reader is the one to compute it.
     pub(crate) is_first: bool,
 }
@@ -120,10 +117,18 @@ pub struct Usage {
 }
 
 impl Generation {
-    fn new((partitions, in_unit, made_of): Shape, target: usize) -> Arc<Self> {
+    /// `was_computed` says whether the dataset was before, in partitions of another shape.
+    fn new((partitions, in_unit, made_of): Shape, target: usize, was_computed: bool) -> Arc<Self> {
         let units = partitions.div_ceil(in_unit);
         Arc::new(Self {
-            slots: (0..units).map(|_| Mutex::default()).collect(),
+            slots: (0..units)
+                .map(|_| {
+                    Mutex::new(Slot {
+                        unit: None,
+                        was_computed,
+                    })
+                })
+                .collect(),
             in_unit,
             partitions,
             made_of,
@@ -135,8 +140,17 @@ impl Generation {
         self.partitions
     }
 
-    fn shape(&self) -> Shape {
+    pub(crate) fn shape(&self) -> Shape {
         (self.partitions, self.in_unit, self.made_of)
+    }
+
+    pub(crate) fn count_units(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The unit of a partition, and its place in it.
+    pub(crate) fn place_of(&self, partition: usize) -> (usize, usize) {
+        (partition / self.in_unit, partition % self.in_unit)
     }
 
     /// The partitions of the unit that a partition is in.
@@ -148,6 +162,15 @@ impl Generation {
     fn units(&self) -> Vec<Arc<Unit>> {
         let slots = self.slots.iter();
         slots.filter_map(|slot| slot.lock().unit.clone()).collect()
+    }
+
+    fn was_computed(&self) -> bool {
+        let slots = self.slots.iter().map(|slot| slot.lock());
+        let mut slots = slots.map(|slot| {
+            let unit = slot.unit.as_ref();
+            slot.was_computed || unit.is_some_and(|unit| unit.is_computed())
+        });
+        slots.any(|computed| computed)
     }
 
     /// Whether anything of it is there, or on its way.
@@ -167,24 +190,17 @@ impl Generation {
 
     /// Begins to read a partition.
     pub(crate) fn enter(&self, core: &Arc<Core>, partition: usize, reads_rows: bool) -> Entered {
-        let at = partition % self.in_unit;
-        let mut slot = self.slots[partition / self.in_unit].lock();
+        let (unit, _) = self.place_of(partition);
+        let mut slot = self.slots[unit].lock();
         if let Some(unit) = slot.unit.clone() {
             slot.was_computed |= unit.is_computed();
             if let Some(visit) = unit.enter(reads_rows) {
-                let counter = match unit.is_ready() {
-                    true => &core.counters.hits,
-                    false => &core.counters.misses,
-                };
-                counter.add(1);
                 return Entered {
                     visit,
-                    at,
                     is_first: false,
                 };
             }
         }
-        core.counters.misses.add(1);
         core.counters.recomputes.add(slot.was_computed.into());
         slot.was_computed = false;
         let unit = Unit::new(Arc::clone(core), self.together_with(partition).len());
@@ -195,7 +211,6 @@ impl Generation {
         drop(before);
         Entered {
             visit,
-            at,
             is_first: true,
         }
     }
@@ -289,7 +304,8 @@ impl Dataset {
         if let Some(generation) = current.as_ref().filter(fits) {
             return Arc::clone(generation);
         }
-        let generation = Generation::new(shape, target);
+        let was_computed = current.as_ref().is_some_and(|before| before.was_computed());
+        let generation = Generation::new(shape, target, was_computed);
         let before = current.replace(Arc::clone(&generation));
         drop(current);
         drop(before);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::runtime::{JoinSet, SpawnedTask};
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
-use plimsoll_exec::batches::{bytes_of, content_bytes, owned, with_rows};
+use plimsoll_exec::batches::{content_bytes, owned, with_rows};
 use plimsoll_exec::ipc;
-use plimsoll_memory::BlockId;
+use plimsoll_memory::{BlockId, TaskMemory};
 
 use crate::block::{Block, Content};
 use crate::bounds::{Bounds, BoundsBuilder};
@@ -22,6 +22,9 @@ use crate::unit::{Filled, Unit};
 /// Bytes of a block, at most, unless one row has more.
 const LARGEST: usize = 4 << 20;
 
+/// Bytes of a block that has no memory, at most: its rows are on nobody's books until they are on disk.
+const LARGEST_ELSEWHERE: usize = 512 << 10;
+
 /// Begins to compute the partitions of a unit, which are these of the plan.
 pub(crate) fn start(
     unit: &Arc<Unit>,
@@ -29,12 +32,44 @@ pub(crate) fn start(
     partitions: Range<usize>,
     context: Arc<TaskContext>,
 ) {
+    let ending = Ending(Some(Arc::clone(unit)));
     let filling = Arc::clone(unit);
     let filler = SpawnedTask::spawn(async move {
-        let outcome = fill(&filling, &plan, partitions, &context).await;
-        filling.end(outcome);
+        let task = TaskMemory::of(context.memory_pool());
+        let cancelled = async {
+            match &task {
+                Some(task) => task.cancelled().await,
+                None => std::future::pending().await,
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            // The query that computes it was ended to free its memory; others that wait compute it themselves.
+            error = cancelled => Err(error),
+            outcome = fill(&filling, &plan, partitions, &context) => outcome,
+        };
+        ending.with(outcome);
     });
     unit.set_filler(filler);
+}
+
+/// Tells those who wait when the computation ends, however it does.
+struct Ending(Option<Arc<Unit>>);
+
+impl Ending {
+    fn with(mut self, outcome: Result<()>) {
+        if let Some(unit) = self.0.take() {
+            unit.end(outcome);
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(unit) = self.0.take() {
+            unit.end(exec_err!("computing a cached table broke off"));
+        }
+    }
 }
 
 async fn fill(
@@ -57,8 +92,9 @@ async fn fill(
         under_way.spawn(write);
     }
     while let Some(outcome) = under_way.join_next().await {
-        outcome
-            .map_err(|error| exec_datafusion_err!("computing a cached table was stopped: {error}"))??;
+        outcome.map_err(|error| {
+            exec_datafusion_err!("computing a cached table was stopped: {error}")
+        })??;
     }
     Ok(())
 }
@@ -111,16 +147,24 @@ impl Writer {
         let per_row = content_bytes(batch) / batch.num_rows().max(1) + 1;
         let mut from = 0;
         while from < batch.num_rows() {
-            let room = (LARGEST.saturating_sub(self.bytes) / per_row).max(1);
+            let room = (self.largest().saturating_sub(self.bytes) / per_row).max(1);
             let most = room.min(self.unit.core().options.rows - self.rows);
             let rows = most.min(batch.num_rows() - from);
             self.add_piece(batch.slice(from, rows));
             from += rows;
-            if self.rows >= self.unit.core().options.rows || self.bytes + per_row > LARGEST {
+            if self.rows >= self.unit.core().options.rows || self.bytes + per_row > self.largest() {
                 self.seal()?;
             }
         }
         Ok(())
+    }
+
+    fn largest(&self) -> usize {
+        let has_memory = self.unrolled.is_some() || self.pieces.is_empty();
+        match has_memory && self.unit.core().level.memory {
+            true => LARGEST,
+            false => LARGEST_ELSEWHERE,
+        }
     }
 
     fn add_piece(&mut self, piece: RecordBatch) {
@@ -180,20 +224,21 @@ impl Writer {
         let rows = batch.num_rows();
         let content = match core.level.deserialized {
             true => Content::Arrays(batch),
-            false => Content::Encoded(ipc::encode(&batch, core.options.compression)?.into()),
+            false => Content::encode(&batch, core.options.compression)?,
         };
-        let bytes = match &content {
-            Content::Arrays(batch) => bytes_of(batch) as u64,
-            Content::Encoded(encoded) => encoded.len() as u64,
-        };
+        let bytes = content.bytes();
         let taken = self.unrolled.unwrap_or(0);
         if bytes > taken && !core.store.take(self.id, bytes - taken, core.mode()) {
             self.give_back();
-            let batch = content.rows(&core.schema, &(0..core.schema.fields().len()).collect::<Vec<_>>())?;
+            let batch = content.rows(
+                &core.schema,
+                &(0..core.schema.fields().len()).collect::<Vec<_>>(),
+            )?;
             return self.elsewhere(batch);
         }
         self.unrolled = None;
-        core.store.give_back(taken.saturating_sub(bytes), core.mode());
+        core.store
+            .give_back(taken.saturating_sub(bytes), core.mode());
         let block = Block::in_memory(
             (self.id, &self.unit),
             Arc::clone(&self.file),
@@ -211,17 +256,18 @@ impl Writer {
             return Ok(None);
         }
         let core = self.unit.core();
+        let rows = batch.num_rows();
         let encoded = ipc::encode(&batch, core.options.compression)?;
         let bytes = match core.level.deserialized {
-            true => bytes_of(&batch),
-            false => encoded.len(),
+            true => Content::Arrays(batch).bytes(),
+            false => encoded.len() as u64,
         };
         let place = self.file.append(&encoded)?;
         core.counters.on_disk.add(place.length as u64);
         Ok(Some(Block::on_disk(
             (self.id, &self.unit),
             Arc::clone(&self.file),
-            (batch.num_rows(), bytes as u64),
+            (rows, bytes),
             place,
         )))
     }

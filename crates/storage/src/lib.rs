@@ -11,8 +11,8 @@
 //! * A [`Dataset`] is Spark's `CachedRDDBuilder`: what computes the rows ([`Lineage`]), how they are kept
 //!   (`StorageLevel`), and what there is of them. It is lazy: a partition is computed when it is read first, whole, and
 //!   is there for others when all of it is.
-//! * A partition is cut into [blocks](block) of bounded size. Where there is no memory for one it goes to disk.
-//! * What is computed together is lost together ([`unit`]): one partition where the plan works on each by itself, all of
+//! * A partition is cut into blocks of bounded size. Where there is no memory for one it goes to disk.
+//! * What is computed together is lost together (a unit): one partition where the plan works on each by itself, all of
 //!   them where it passes rows from one partition to another, since such a plan need not put a row into the same
 //!   partition again.
 //! * [`BlockStore`] is Spark's `MemoryStore`: it evicts the blocks that were not used for longest, never one of the dataset

@@ -8,7 +8,7 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::physical_plan::metrics::Count;
-use plimsoll_exec::batches::{bytes_of, owned};
+use plimsoll_exec::batches::owned;
 use plimsoll_exec::ipc;
 
 use crate::block::{Block, Content, Found};
@@ -18,6 +18,9 @@ use crate::unit::Visit;
 
 /// Bytes of a block on disk that are read where one stands: less than what handing them to another thread costs.
 const READ_HERE: usize = 64 << 10;
+
+/// Rows in a batch without columns.
+const COUNTED_AT_ONCE: usize = 64 << 10;
 
 /// What a reader counts.
 #[derive(Clone)]
@@ -29,7 +32,7 @@ pub(crate) struct ReadMetrics {
 
 /// One partition while it is read.
 pub(crate) struct Reading {
-    pub(crate) visit: Visit,
+    pub(crate) visit: Arc<Visit>,
     /// The partition in its unit.
     pub(crate) at: usize,
     /// The columns that are wanted, and their schema.
@@ -40,6 +43,7 @@ pub(crate) struct Reading {
     /// Rows that are wanted, at most.
     pub(crate) fetch: Option<usize>,
     pub(crate) metrics: ReadMetrics,
+    /// The next block; without columns, the rows that were counted.
     pub(crate) next: usize,
 }
 
@@ -70,21 +74,22 @@ impl Reading {
         Ok(None)
     }
 
-    /// How many rows there are, without any of them.
+    /// How many rows there are, without any of them; in batches, since a literal beside them is an array.
     fn count(&mut self) -> Result<Option<RecordBatch>> {
-        if self.next > 0 {
-            return Ok(None);
-        }
-        self.next = 1;
-        let rows = self.visit.unit().partition(self.at)?.rows as usize;
-        let rows = rows.min(self.fetch.unwrap_or(usize::MAX));
+        let all = self.visit.unit().partition(self.at)?.rows as usize;
+        let left = all.min(self.fetch.unwrap_or(usize::MAX)) - self.next;
+        let rows = left.min(COUNTED_AT_ONCE);
+        self.next += rows;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let schema = Arc::clone(&self.schema);
-        Ok(Some(RecordBatch::try_new_with_options(
-            schema,
-            Vec::new(),
-            &options,
-        )?))
+        match rows {
+            0 => Ok(None),
+            _ => Ok(Some(RecordBatch::try_new_with_options(
+                schema,
+                Vec::new(),
+                &options,
+            )?)),
+        }
     }
 
     fn fetched(&mut self, rows: RecordBatch) -> RecordBatch {
@@ -113,7 +118,14 @@ impl Reading {
                     return from_disk(block, place, &self.columns);
                 }
                 let (block, columns) = (Arc::clone(block), self.columns.clone());
-                SpawnedTask::spawn_blocking(move || from_disk(&block, place, &columns))
+                // A read goes on when nobody waits for it any more: what it puts back must still be wanted.
+                let visit = Arc::clone(&self.visit);
+                let read = move || {
+                    let rows = from_disk(&block, place, &columns);
+                    drop(visit);
+                    rows
+                };
+                SpawnedTask::spawn_blocking(read)
                     .join()
                     .await
                     .map_err(|error| {
@@ -164,10 +176,7 @@ fn read_whole(core: &Core, encoded: &[u8]) -> Result<Content> {
 /// Keeps what was read, for which `taken` bytes were taken.
 fn take_back(block: &Arc<Block>, content: Content, taken: u64) {
     let core = &block.core;
-    let bytes = match &content {
-        Content::Arrays(batch) => bytes_of(batch) as u64,
-        Content::Encoded(encoded) => encoded.len() as u64,
-    };
+    let bytes = content.bytes();
     let lacking = bytes.saturating_sub(taken);
     if lacking > 0 && !core.store.take_free(lacking, core.mode()) {
         return core.store.give_back(taken, core.mode());

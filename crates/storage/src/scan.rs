@@ -18,8 +18,9 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
 use futures::TryStreamExt;
+use parking_lot::Mutex;
 
-use crate::dataset::{Dataset, Generation};
+use crate::dataset::{Dataset, Generation, Shape};
 use crate::fill;
 use crate::read::{ReadMetrics, Reading};
 use crate::unit::Visit;
@@ -31,8 +32,8 @@ pub struct CachedScanExec {
     /// What computes the rows; none where all of them were there when this was planned. It is no child, since no rule may
     /// change how its rows are dealt out to partitions.
     lineage: Option<Arc<dyn ExecutionPlan>>,
-    /// Keeps there what was.
-    _visits: Vec<Visit>,
+    /// What it has begun to read, unit by unit, which stays until it ends.
+    visits: Arc<Visits>,
     columns: Vec<usize>,
     predicate: Option<Arc<PruningPredicate>>,
     fetch: Option<usize>,
@@ -53,7 +54,7 @@ impl CachedScanExec {
         dataset: Arc<Dataset>,
         generation: Arc<Generation>,
         lineage: Option<Arc<dyn ExecutionPlan>>,
-        visits: Vec<Visit>,
+        visits: Option<Vec<Visit>>,
         wanted: Wanted,
     ) -> Result<Self> {
         let schema = Arc::new(dataset.core.schema.project(&wanted.columns)?);
@@ -63,11 +64,12 @@ impl CachedScanExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
+        let visits = Visits::new(&generation, visits);
         Ok(Self {
             dataset,
             generation,
             lineage,
-            _visits: visits,
+            visits: Arc::new(visits),
             columns: wanted.columns,
             predicate: wanted.predicate,
             fetch: wanted.fetch,
@@ -86,10 +88,52 @@ impl CachedScanExec {
     }
 }
 
+/// What a scan has begun to read: its partitions read one computation of a unit, and begin one at most.
+struct Visits(Mutex<Vec<Option<Visited>>>);
+
+#[derive(Clone)]
+struct Visited {
+    visit: Arc<Visit>,
+    /// Whether the scan computes the unit itself.
+    is_own: bool,
+}
+
+impl Visits {
+    fn new(generation: &Generation, visits: Option<Vec<Visit>>) -> Self {
+        let visited = |visit| {
+            Some(Visited {
+                visit: Arc::new(visit),
+                is_own: false,
+            })
+        };
+        Self(Mutex::new(match visits {
+            Some(visits) => visits.into_iter().map(visited).collect(),
+            None => vec![None; generation.count_units()],
+        }))
+    }
+
+    /// The visit of a unit that the scan has begun, or one that `enter` begins: also if what it has begun is `failed`.
+    fn enter(
+        &self,
+        unit: usize,
+        failed: Option<&Arc<Visit>>,
+        enter: impl FnOnce() -> Result<Visited>,
+    ) -> Result<Visited> {
+        let mut visits = self.0.lock();
+        match &visits[unit] {
+            Some(visited) if !failed.is_some_and(|failed| Arc::ptr_eq(failed, &visited.visit)) => {
+                Ok(visited.clone())
+            }
+            _ => Ok(visits[unit].insert(enter()?).clone()),
+        }
+    }
+}
+
 /// A partition that is about to be read.
 struct Opening {
     dataset: Arc<Dataset>,
     generation: Arc<Generation>,
+    visits: Arc<Visits>,
     lineage: Option<Arc<dyn ExecutionPlan>>,
     partition: usize,
     context: Arc<TaskContext>,
@@ -101,29 +145,50 @@ struct Opening {
 }
 
 impl Opening {
-    /// Waits until the partition is there, computing it if nobody else does.
+    /// Begins to read the unit of the partition, and to compute it if nobody else does.
+    fn enter(&self) -> Result<Visited> {
+        let core = &self.dataset.core;
+        let reads_rows = !self.columns.is_empty();
+        let entered = self.generation.enter(core, self.partition, reads_rows);
+        if entered.is_first {
+            let lineage = self.lineage.as_ref().ok_or_else(|| {
+                internal_datafusion_err!("a cached table was lost while it was to be read")
+            })?;
+            fill::start(
+                entered.visit.unit(),
+                Arc::clone(lineage),
+                self.generation.together_with(self.partition),
+                Arc::clone(&self.context),
+            );
+        }
+        Ok(Visited {
+            visit: Arc::new(entered.visit),
+            is_own: entered.is_first,
+        })
+    }
+
+    fn count(&self, visited: &Visited) {
+        let counters = &self.dataset.core.counters;
+        match visited.visit.unit().is_ready() {
+            true => counters.hits.add(1),
+            false => counters.misses.add(1),
+        }
+    }
+
+    /// Waits until the partition is there.
     async fn open(self) -> Result<Reading> {
-        let (visit, at) = loop {
-            let core = &self.dataset.core;
-            let entered = self
-                .generation
-                .enter(core, self.partition, !self.columns.is_empty());
-            if entered.is_first {
-                let lineage = self.lineage.as_ref().ok_or_else(|| {
-                    internal_datafusion_err!("a cached table was lost while it was to be read")
-                })?;
-                fill::start(
-                    entered.visit.unit(),
-                    Arc::clone(lineage),
-                    self.generation.together_with(self.partition),
-                    Arc::clone(&self.context),
-                );
+        let (unit, at) = self.generation.place_of(self.partition);
+        let mut failed = None;
+        let visit = loop {
+            let visited = self.visits.enter(unit, failed.as_ref(), || self.enter())?;
+            if failed.is_none() {
+                self.count(&visited);
             }
-            match entered.visit.ready().await {
-                Ok(()) => break (entered.visit, entered.at),
-                Err(error) if entered.is_first => return Err(error),
+            match visited.visit.ready().await {
+                Ok(()) => break visited.visit,
+                Err(error) if visited.is_own => return Err(error),
                 // What another query failed with need not befall this one.
-                Err(_) => {}
+                Err(_) => failed = Some(visited.visit),
             }
         };
         let kept = match (&self.predicate, &visit.unit().partition(at)?.bounds) {
@@ -215,6 +280,7 @@ impl ExecutionPlan for CachedScanExec {
         let opening = Opening {
             dataset: Arc::clone(&self.dataset),
             generation: Arc::clone(&self.generation),
+            visits: Arc::clone(&self.visits),
             lineage: self.lineage.clone(),
             partition,
             context,
@@ -260,6 +326,12 @@ impl ExecutionPlan for CachedScanExec {
         }
         Ok(Arc::new(statistics))
     }
+}
+
+/// What a node reads from the cache, if it is such a node: the dataset, and how its partitions are made.
+pub(crate) fn reads(node: &Arc<dyn ExecutionPlan>) -> Option<(u64, Shape)> {
+    let scan = node.downcast_ref::<CachedScanExec>()?;
+    Some((scan.dataset.core.id, scan.generation.shape()))
 }
 
 /// What computes the rows that a node reads from the cache and that are not there, if it is such a node.

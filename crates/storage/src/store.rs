@@ -101,10 +101,9 @@ impl BlockStore {
     pub(crate) fn drop_block(&self, block: &Block) {
         // One that is not in the order is being evicted, and will be off the books by that.
         if self.order.lock().remove(block, block.core.mode()).is_some() {
-            block.core.counters.in_memory.sub(block.bytes());
-            block.let_go();
-            self.memory
-                .release_storage(block.bytes(), block.core.mode());
+            let freed = block.let_go();
+            block.core.counters.in_memory.sub(freed);
+            self.memory.release_storage(freed, block.core.mode());
         }
     }
 
@@ -153,7 +152,11 @@ impl BlockStore {
 
     fn evict(&self, picked: Picked, mode: MemoryMode) -> u64 {
         let mut freed = 0;
-        for Victim { block, goes_to_disk } in picked.victims {
+        for Victim {
+            block,
+            goes_to_disk,
+        } in picked.victims
+        {
             if goes_to_disk && let Err(error) = block.write() {
                 let is_lost = block.unit.upgrade().is_none_or(|unit| unit.lose());
                 if !is_lost {
@@ -163,9 +166,9 @@ impl BlockStore {
                 }
                 warn!("a block of a cached table was dropped and will be computed again: {error}");
             }
-            block.let_go();
-            freed += block.bytes();
-            block.core.counters.in_memory.sub(block.bytes());
+            let bytes = block.let_go();
+            freed += bytes;
+            block.core.counters.in_memory.sub(bytes);
             block.core.counters.evictions.add(1);
         }
         freed

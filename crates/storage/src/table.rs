@@ -18,8 +18,7 @@ use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicate
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use crate::dataset::Dataset;
-use crate::scan::{CachedScanExec, Wanted};
-use crate::unit::Visit;
+use crate::scan::{CachedScanExec, Wanted, reads};
 
 /// A cached dataset as a table; Spark's `InMemoryRelation`.
 pub struct CachedTable(Arc<Dataset>);
@@ -32,19 +31,13 @@ impl CachedTable {
     }
 
     /// The plan of what is not there, as it has to be for its partitions to be those that are.
-    async fn lineage(
-        &self,
-        state: &SessionState,
-        target: usize,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn lineage(&self, state: &SessionState, target: usize) -> Result<Arc<dyn ExecutionPlan>> {
         let mut state = state.clone();
         *state.config_mut() = state.config().clone().with_target_partitions(target);
         // Which partition rows are dealt to in turn would depend on which came first.
         let options = state.config_mut().options_mut();
         options.optimizer.enable_round_robin_repartition = false;
-        state
-            .create_physical_plan(&self.0.lineage.plan()?)
-            .await
+        state.create_physical_plan(&self.0.lineage.plan()?).await
     }
 
     fn predicate(
@@ -76,11 +69,20 @@ impl fmt::Debug for CachedTable {
 /// computed: what functions such as `monotonically_increasing_id` answer holds within one run.
 fn works_partition_by_partition(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let is_such = match plan.name() {
-        "DataSourceExec" | "SteadyScan" | "FilterExec" | "ProjectionExec" | "UnionExec"
-        | "CoalesceBatchesExec" | "CooperativeExec" | "UnnestExec" | "CachedScanExec" => true,
+        "DataSourceExec"
+        | "SteadyScan"
+        | "FilterExec"
+        | "ProjectionExec"
+        | "UnionExec"
+        | "CoalesceBatchesExec"
+        | "CooperativeExec"
+        | "UnnestExec"
+        | "CachedScanExec" => true,
         _ => plan.output_partitioning().partition_count() == 1 && plan.children().is_empty(),
     };
-    if !is_such || is_volatile(plan)? {
+    // What reads a cached plan is as that is.
+    let is_dealt_out = reads(plan).is_some_and(|(_, (_, in_unit, _))| in_unit > 1);
+    if !is_such || is_dealt_out || is_volatile(plan)? {
         return Ok(false);
     }
     for child in plan.children() {
@@ -100,13 +102,15 @@ fn is_volatile(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     Ok(volatile)
 }
 
-/// What the partitions of a plan are made of: the files of its scans, and the parts of them.
+/// What the partitions of a plan are made of: the files of its scans and the parts of them, and those of other cached plans.
 fn made_of(plan: &Arc<dyn ExecutionPlan>) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     plan.apply(|node| {
         node.name().hash(&mut hasher);
+        reads(node).hash(&mut hasher);
         let scan = node.downcast_ref::<DataSourceExec>();
-        if let Some(config) = scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>())
+        if let Some(config) =
+            scan.and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>())
         {
             for group in &config.file_groups {
                 group.len().hash(&mut hasher);
@@ -115,7 +119,9 @@ fn made_of(plan: &Arc<dyn ExecutionPlan>) -> Result<u64> {
                     file.object_meta.size.hash(&mut hasher);
                     file.object_meta.last_modified.hash(&mut hasher);
                     let range = file.range.as_ref();
-                    range.map(|range| (range.start, range.end)).hash(&mut hasher);
+                    range
+                        .map(|range| (range.start, range.end))
+                        .hash(&mut hasher);
                     let parts = file.extension::<ParquetAccessPlan>();
                     format!("{parts:?}").hash(&mut hasher);
                 }
@@ -165,7 +171,7 @@ impl TableProvider for CachedTable {
             && let Some(visits) = generation.visit_all()
         {
             let dataset = Arc::clone(dataset);
-            let scan = CachedScanExec::new(dataset, generation, None, visits, wanted)?;
+            let scan = CachedScanExec::new(dataset, generation, None, Some(visits), wanted)?;
             return Ok(Arc::new(scan));
         }
         let state: &dyn Any = state.as_any();
@@ -182,9 +188,8 @@ impl TableProvider for CachedTable {
         };
         let shape = (partitions, in_unit, made_of(&lineage)?);
         let generation = dataset.generation_of(shape, target);
-        let none: Vec<Visit> = Vec::new();
         let dataset = Arc::clone(dataset);
-        let scan = CachedScanExec::new(dataset, generation, Some(lineage), none, wanted)?;
+        let scan = CachedScanExec::new(dataset, generation, Some(lineage), None, wanted)?;
         Ok(Arc::new(scan))
     }
 }

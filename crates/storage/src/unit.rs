@@ -227,7 +227,9 @@ impl Unit {
 impl Drop for Unit {
     fn drop(&mut self) {
         self.clear();
-        let bounds = self.partitions().filter_map(|filled| filled.bounds.as_ref());
+        let bounds = self
+            .partitions()
+            .filter_map(|filled| filled.bounds.as_ref());
         let bytes = bounds.map(Bounds::bytes).sum();
         self.core.counters.in_memory.sub(bytes);
         self.core.store.give_back(bytes, self.core.mode());
@@ -252,7 +254,9 @@ impl Visit {
     pub(crate) async fn ready(&self) -> Result<()> {
         let mut stage = self.unit.stage.subscribe();
         // The sender is in the unit, which this keeps.
-        let ended = stage.wait_for(|stage| !matches!(stage, Stage::Filling)).await;
+        let ended = stage
+            .wait_for(|stage| !matches!(stage, Stage::Filling))
+            .await;
         match ended.as_deref() {
             Ok(Stage::Failed(error)) => Err(DataFusionError::Shared(Arc::clone(error))),
             _ => Ok(()),

@@ -28,7 +28,9 @@ async fn queries_over_cached_tables_stay_within_the_line() {
     let line = env::var("PLIMSOLL_CACHED_MIB").map_or(96, |mib| mib.parse().unwrap()) * MIB;
     let recorded = match scale.as_str() {
         "0.1" => paths::queries().join("answers-0.1"),
-        _ => paths::target().join("tpch").join(format!("answers-{scale}")),
+        _ => paths::target()
+            .join("tpch")
+            .join(format!("answers-{scale}")),
     };
     let Some(server) = Server::start(line, &tpch_data(&scale)) else {
         return;
@@ -65,7 +67,12 @@ async fn queries_over_cached_tables_stay_within_the_line() {
         memory / MIB,
         disk / MIB
     );
-    if cached.len() != TABLES.len() || hits == 0 || evictions == 0 || disk_reads == 0 || recomputes > 0 {
+    if cached.len() != TABLES.len()
+        || hits == 0
+        || evictions == 0
+        || disk_reads == 0
+        || recomputes > 0
+    {
         runs.broke(format!("not cached as it should be: {cached:?}"));
     }
     let run = server.end();

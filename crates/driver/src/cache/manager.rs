@@ -91,19 +91,19 @@ impl CacheManager {
         self.cached.read().is_empty()
     }
 
-    /// Caches a plan, and says whether it was not cached before; nothing is computed. `None` if it holds what cannot be
-    /// compared, and so could never be found.
+    /// Caches a plan, and gives what it is cached as, or nothing if it was cached before; nothing is computed. `None` if it
+    /// holds what cannot be compared, and so could never be found.
     pub(crate) fn cache(
         self: &Arc<Self>,
         Compared { plan, zone }: Compared,
         name: &str,
         level: StorageLevel,
         options: CacheOptions,
-    ) -> Option<bool> {
+    ) -> Option<Option<Arc<Dataset>>> {
         let canonical = canonical(&plan)?;
         let mut cached = self.cached.write();
         if cached.iter().any(|other| other.is(&canonical, &zone)) {
-            return Some(false);
+            return Some(None);
         }
         let lineage = PlanLineage {
             plan: plan.clone(),
@@ -113,14 +113,15 @@ impl CacheManager {
         };
         let schema = plan.schema().as_arrow().clone();
         let store = Arc::clone(&self.store);
+        let dataset = Dataset::new(store, Arc::new(lineage), &schema, level, options);
         cached.push(Arc::new(Cached {
             canonical,
             zone,
             name: name.to_owned(),
-            dataset: Dataset::new(store, Arc::new(lineage), &schema, level, options),
+            dataset: Arc::clone(&dataset),
             plan,
         }));
-        Some(true)
+        Some(Some(dataset))
     }
 
     fn find(&self, sought: &Compared) -> Option<Arc<Cached>> {
@@ -144,9 +145,8 @@ impl CacheManager {
 
     /// Caches a plan no longer, if it was cached under this name, and says whether it was.
     pub(crate) fn uncache_as(&self, plan: &Compared, name: Option<&str>) -> bool {
-        let has_name = |cached: &Arc<Cached>| {
-            name.is_none_or(|name| cached.name.eq_ignore_ascii_case(name))
-        };
+        let has_name =
+            |cached: &Arc<Cached>| name.is_none_or(|name| cached.name.eq_ignore_ascii_case(name));
         let Some(found) = self.find(plan).filter(has_name) else {
             return false;
         };
@@ -157,12 +157,12 @@ impl CacheManager {
         true
     }
 
-    /// Caches a plan no longer that was cached under this name.
-    pub(crate) fn uncache_named(&self, name: &str) {
+    /// Lets go of what a plan was cached as.
+    pub(crate) fn uncache_dataset(&self, dataset: &Arc<Dataset>) {
         let mut cached = self.cached.write();
-        if let Some(at) = cached.iter().rposition(|cached| cached.name == name) {
-            cached.remove(at).dataset.retire();
-        }
+        cached.retain(|cached| !Arc::ptr_eq(&cached.dataset, dataset));
+        drop(cached);
+        dataset.retire();
     }
 
     /// Caches nothing any more.

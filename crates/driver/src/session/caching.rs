@@ -8,7 +8,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, lit};
 use plimsoll_conf::settings::{Codec, StorageLevel};
-use plimsoll_storage::CacheOptions;
+use plimsoll_storage::{CacheOptions, Dataset};
 
 use super::{Answer, Session, internal, quoted};
 use crate::answers;
@@ -38,14 +38,25 @@ impl Session {
         name: Option<&str>,
         level: Option<StorageLevel>,
     ) -> Result<Persisted, Error> {
+        let (dataset, notices) = self.cache_plan(plan, name, level)?;
+        Ok(Persisted {
+            is_new: dataset.is_some(),
+            notices,
+        })
+    }
+
+    /// What a plan is cached as now, if it was not before, and what is not as it was asked for.
+    fn cache_plan(
+        &self,
+        plan: &LogicalPlan,
+        name: Option<&str>,
+        level: Option<StorageLevel>,
+    ) -> Result<(Option<Arc<Dataset>>, Vec<String>), Error> {
         let settings = self.conf().settings()?;
         let level = level.unwrap_or(settings.sql.cache.level);
         // As in Spark: nothing would ever be cached.
         if !level.disk && !level.memory {
-            return Ok(Persisted {
-                is_new: false,
-                notices: Vec::new(),
-            });
+            return Ok((None, Vec::new()));
         }
         let options = CacheOptions {
             rows: settings.sql.cache.batch_size as usize,
@@ -59,25 +70,25 @@ impl Session {
         let name = name.map_or_else(|| root_of(plan), str::to_owned);
         let compared = self.compared(plan.clone())?;
         let cached = self.shared.cache.cache(compared, &name, level, options);
-        let is_new = cached.ok_or_else(|| {
+        let dataset = cached.ok_or_else(|| {
             Error::NotSupported(format!(
                 "{name} cannot be cached: a plan with a recursive query in it cannot be found in another"
             ))
         })?;
-        let mut notices = Vec::new();
-        if !is_new {
-            notices.push(format!("{name} is cached already, and stays as it is"));
-        } else {
-            notices.extend(self.about(level));
-        }
-        Ok(Persisted { is_new, notices })
+        let notices = match &dataset {
+            Some(_) => self.about(level).into_iter().collect(),
+            None => vec![format!("{name} is cached already, and stays as it is")],
+        };
+        Ok((dataset, notices))
     }
 
     /// What a person should know of a level here.
     fn about(&self, level: StorageLevel) -> Option<String> {
         let off_heap = self.layout().executor.off_heap.bytes;
         match level {
-            StorageLevel { replication: 2.., .. } => Some(format!(
+            StorageLevel {
+                replication: 2.., ..
+            } => Some(format!(
                 "{level}: there is one executor, and it keeps one copy"
             )),
             StorageLevel { off_heap: true, .. } if off_heap == 0 => Some(format!(
@@ -200,9 +211,10 @@ impl Session {
         if self.shared.cache.is_empty() {
             return Ok(());
         }
-        let dropped = LogicalPlanBuilder::scan("dropped", provider_as_source(Arc::clone(table)), None)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(internal)?;
+        let dropped =
+            LogicalPlanBuilder::scan("dropped", provider_as_source(Arc::clone(table)), None)
+                .and_then(LogicalPlanBuilder::build)
+                .map_err(internal)?;
         let dropped = self.compared(dropped)?;
         let stays = match instead {
             Some(instead) => dropped.is_same_as(&self.compared(instead.clone())?),
@@ -215,19 +227,15 @@ impl Session {
     }
 
     /// The plan with whatever of it is cached read from the cache.
-    pub(super) fn with_cached(
-        &self,
-        plan: LogicalPlan,
-    ) -> datafusion::common::Result<LogicalPlan> {
+    pub(super) fn with_cached(&self, plan: LogicalPlan) -> datafusion::common::Result<LogicalPlan> {
         if self.shared.cache.is_empty() {
             return Ok(plan);
         }
         let state = self.state();
         let zone = self.time_zone();
-        let plan =
-            state
-                .analyzer()
-                .execute_and_check(plan, state.config_options(), |_, _| {})?;
+        let plan = state
+            .analyzer()
+            .execute_and_check(plan, state.config_options(), |_, _| {})?;
         self.shared.cache.with_cached(Compared { plan, zone }, None)
     }
 
@@ -241,20 +249,17 @@ impl Session {
             };
             self.view_of_query(&view, query.clone()).await?;
         }
-        let undo = self.undo_cache(cache, true);
+        let undo_view = self.undo_cache(cache, None);
         let plan = self.known_table(&cache.name).await?;
-        let persisted = self.persist(&plan, Some(&cache.name), level)?;
-        notices.extend(persisted.notices);
-        let rows = match cache.is_lazy {
-            true => None,
-            false => Some(self.count_rows(plan, &cache.name).await?),
-        };
-        let Some(rows) = rows else {
+        let (dataset, more) = self.cache_plan(&plan, Some(&cache.name), level)?;
+        notices.extend(more);
+        let undo = self.undo_cache(cache, dataset);
+        undo_view.forget();
+        if cache.is_lazy {
             undo.forget();
             return Ok(Answer::done(notices));
-        };
-        undo.forget();
-        let undo = self.undo_cache(cache, persisted.is_new);
+        }
+        let rows = self.count_rows(plan, &cache.name).await?;
         Ok(Answer {
             rows: Some(Rows::unseen(rows, undo)),
             notices,
@@ -262,12 +267,12 @@ impl Session {
     }
 
     /// What has to be done if a table that was to be cached is not: nothing of it stays.
-    fn undo_cache(&self, cache: &Cache, is_new: bool) -> Undo {
+    fn undo_cache(&self, cache: &Cache, dataset: Option<Arc<Dataset>>) -> Undo {
         let (context, shared) = (self.context.clone(), Arc::clone(&self.shared));
         let (name, made_view) = (cache.name.clone(), cache.query.is_some());
         Undo::new(move || {
-            if is_new {
-                shared.cache.uncache_named(&name);
+            if let Some(dataset) = dataset {
+                shared.cache.uncache_dataset(&dataset);
             }
             if made_view {
                 // It was made a moment ago; if it is gone, so much the better.
@@ -278,7 +283,10 @@ impl Session {
 
     async fn count_rows(&self, plan: LogicalPlan, name: &str) -> Result<Rows, Error> {
         let counted = LogicalPlanBuilder::from(plan)
-            .aggregate(Vec::<datafusion::logical_expr::Expr>::new(), [count(lit(1))])
+            .aggregate(
+                Vec::<datafusion::logical_expr::Expr>::new(),
+                [count(lit(1))],
+            )
             .and_then(LogicalPlanBuilder::build)
             .map_err(internal)?;
         self.run_plan(counted, &format!("CACHE TABLE {name}")).await
@@ -319,7 +327,9 @@ fn level_of(
         // PySpark's name for what SQL calls MEMORY_AND_DISK.
         let level = level.strip_suffix("_DESER").unwrap_or(level);
         let read = level.parse::<StorageLevel>();
-        read.map_err(|error| Error::NotSupported(format!("the storageLevel of CACHE TABLE: {error}")))
+        read.map_err(|error| {
+            Error::NotSupported(format!("the storageLevel of CACHE TABLE: {error}"))
+        })
     });
     let others = options.keys().filter(|key| *key != "storagelevel");
     let notices = others

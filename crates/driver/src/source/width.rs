@@ -7,8 +7,8 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
-use crate::operators::visit;
 use super::budget::ScanBudget;
+use crate::operators::visit;
 
 /// Bytes of a text whose column nobody knows.
 const TEXT: usize = 24;

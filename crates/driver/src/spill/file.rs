@@ -109,15 +109,19 @@ impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = bytes.len() as u64;
         let before = self.spills.used.fetch_add(length, Ordering::Relaxed);
-        self.size.fetch_add(length, Ordering::Relaxed);
-        if before.saturating_add(length) > self.most {
-            return Err(io::Error::other(no_room(
+        let written = match before.saturating_add(length) > self.most {
+            true => Err(io::Error::other(no_room(
                 &self.spills,
                 self.most,
                 self.is_set,
-            )));
+            ))),
+            false => self.file.write_all(bytes),
+        };
+        if let Err(error) = written {
+            self.spills.used.fetch_sub(length, Ordering::Relaxed);
+            return Err(error);
         }
-        self.file.write_all(bytes)?;
+        self.size.fetch_add(length, Ordering::Relaxed);
         Ok(bytes.len())
     }
 
