@@ -295,7 +295,7 @@ fn what_means_nothing_is_summed_up_and_what_is_unknown_is_named() {
         "spark.kubernetes.namespace=n",
         "spark.kubernetes.context=c",
         "spark.hadoop.fs.s3a.endpoint=e",
-        "spark.sql.inMemoryColumnarStorage.batchSize=20",
+        "spark.sql.inMemoryColumnarStorage.hugeVectorThreshold=20",
         "spark.executor.memroy=2g",
         "executor.memory=2g",
     ];
@@ -316,7 +316,7 @@ fn what_means_nothing_is_summed_up_and_what_is_unknown_is_named() {
         [
             "executor.memory (--conf) is ignored: settings begin with \"spark.\"",
             "settings of Spark that mean nothing here are ignored: spark.kubernetes.* (2), spark.yarn.queue",
-            "settings that are recorded but have no effect yet: spark.sql.inMemoryColumnarStorage.batchSize",
+            "settings that are recorded but have no effect yet: spark.sql.inMemoryColumnarStorage.hugeVectorThreshold",
             "spark.executor.memroy (--conf) is no setting of Spark or Plimsoll; did you mean spark.executor.memory?",
         ]
     );
