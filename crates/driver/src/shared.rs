@@ -89,7 +89,7 @@ impl Shared {
         spill.take_overflow_of(&pressure);
         let disk = spill.disk_manager(in_force.settings.spill.max_size);
         let disk = Arc::new(disk.build().map_err(Error::planning_of)?);
-        let blocks = BlockStore::new(Arc::clone(&memory), disk);
+        let blocks = BlockStore::new(Arc::clone(&memory), disk, is_tight(&in_force, &machine));
         let footers = ScanBudget::new(in_force.layout.executor.unified.bytes).footers();
         let runtime = RuntimeEnvBuilder::new().with_metadata_cache_limit(footers);
         Ok(Self {
@@ -241,6 +241,13 @@ impl Shared {
             fmt_bytes(possible >> 10 << 10),
         )))
     }
+}
+
+/// Whether the container has little room beside the line: pages of files count there until they are on the disk.
+fn is_tight(in_force: &InForce, machine: &Machine) -> bool {
+    let line = in_force.layout.line.bytes;
+    let container = machine.container.as_ref();
+    container.is_some_and(|limit| limit.bytes.saturating_sub(line) < line / 2)
 }
 
 /// What the process is to keep to.

@@ -131,6 +131,13 @@ impl State {
             .sum()
     }
 
+    /// Whether the allowance has room for a cached block. A part of it is left to others: blocks stay for long, and a process
+    /// that is full of them has no room for what comes and goes.
+    fn may_store(&self, bytes: u64) -> bool {
+        let most = self.allowance - self.allowance / 16;
+        bytes <= most.saturating_sub(self.in_use())
+    }
+
     /// What the allowance leaves of a request.
     fn allowed(&self, bytes: u64) -> u64 {
         bytes.min(self.allowance.saturating_sub(self.in_use()))
@@ -307,14 +314,14 @@ impl UnifiedMemory {
     pub fn acquire_storage(&self, block: BlockId, bytes: u64, mode: MemoryMode) -> bool {
         let mut state = self.state.lock();
         // Nothing is evicted for a block that could not fit if all others were gone.
-        if state.allowed(bytes) < bytes || !state.region(mode).could_store(bytes) {
+        if !state.may_store(bytes) || !state.region(mode).could_store(bytes) {
             return false;
         }
         let wanted = state.region(mode).borrow_for_storage(bytes);
         let evicted = self.evict_blocks(&mut state, mode, Some(block), wanted);
         state.region(mode).storage.release(evicted);
         // Others may have taken something meanwhile.
-        if state.allowed(bytes) < bytes || !state.region(mode).could_store(bytes) {
+        if !state.may_store(bytes) || !state.region(mode).could_store(bytes) {
             return false;
         }
         state.region(mode).borrow_for_storage(bytes);
@@ -325,7 +332,7 @@ impl UnifiedMemory {
     #[must_use]
     pub fn acquire_free_storage(&self, bytes: u64, mode: MemoryMode) -> bool {
         let mut state = self.state.lock();
-        let free = state.allowed(bytes) == bytes && state.region(mode).could_store(bytes);
+        let free = state.may_store(bytes) && state.region(mode).could_store(bytes);
         free && state.region(mode).borrow_for_storage(bytes) == 0
             && state.region(mode).acquire_storage(bytes)
     }

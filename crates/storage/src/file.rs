@@ -14,19 +14,33 @@ pub(crate) struct Place {
     pub(crate) length: usize,
 }
 
+/// Bytes that are written before they are waited for to be on the disk, where that is done.
+const IN_FLIGHT: u64 = 1 << 20;
+
 /// The blocks of one partition that are on disk. It is gone when nobody refers to it.
 pub(crate) struct BlockFile {
     file: Arc<dyn SpillFile>,
-    end: Mutex<u64>,
+    /// Whether to wait until what is written is on the disk: until then its pages count in a container as memory does,
+    /// and cannot be taken back.
+    waits: bool,
+    end: Mutex<End>,
+}
+
+#[derive(Default)]
+struct End {
+    offset: u64,
+    /// Written and not waited for.
+    in_flight: u64,
 }
 
 impl BlockFile {
     /// # Errors
     /// If no file can be made.
-    pub(crate) fn create(disk: &Arc<DiskManager>) -> Result<Self> {
+    pub(crate) fn create(disk: &Arc<DiskManager>, waits: bool) -> Result<Self> {
         Ok(Self {
             file: disk.create_tmp_file("a cached table")?,
-            end: Mutex::new(0),
+            waits,
+            end: Mutex::default(),
         })
     }
 
@@ -40,15 +54,29 @@ impl BlockFile {
         if let Err(error) = writer.write_all(block).and_then(|()| writer.flush()) {
             // What was written in part is passed over by the next one.
             let found = self.file.path().and_then(|path| path.metadata().ok());
-            *end = found.map_or(*end, |found| found.len());
+            end.offset = found.map_or(end.offset, |found| found.len());
             return Err(self.failed("written", error.into()));
         }
         let place = Place {
-            offset: *end,
+            offset: end.offset,
             length: block.len(),
         };
-        *end += block.len() as u64;
+        end.offset += block.len() as u64;
+        end.in_flight += block.len() as u64;
+        if self.waits && end.in_flight >= IN_FLIGHT {
+            end.in_flight = 0;
+            self.sync()?;
+        }
         Ok(place)
+    }
+
+    fn sync(&self) -> Result<()> {
+        let Some(path) = self.file.path() else {
+            return Ok(());
+        };
+        File::open(path)
+            .and_then(|file| file.sync_data())
+            .map_err(|error| self.failed("written", error.into()))
     }
 
     /// Reads a block as it was added.

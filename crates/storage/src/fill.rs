@@ -126,7 +126,7 @@ impl Writer {
                 dataset: core.id,
                 partition: partition as u64,
             },
-            file: Arc::new(BlockFile::create(&core.store.disk)?),
+            file: Arc::new(core.store.new_file()?),
             pieces: Vec::new(),
             rows: 0,
             bytes: 0,

@@ -2,18 +2,21 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
+use datafusion::common::Result;
 use datafusion::execution::disk_manager::DiskManager;
 use parking_lot::Mutex;
 use plimsoll_memory::{BlockId, EvictBlocks, Eviction, MemoryMode, UnifiedMemory};
 use tracing::warn;
 
 use crate::block::{Block, Content};
+use crate::file::BlockFile;
 use crate::unit::Unit;
 
 /// All cached blocks of a process, in the order in which they were used; Spark's `MemoryStore`, with its `DiskStore`.
 pub struct BlockStore {
     memory: Arc<UnifiedMemory>,
-    pub(crate) disk: Arc<DiskManager>,
+    disk: Arc<DiskManager>,
+    waits_for_disk: bool,
     order: Mutex<Order>,
     next_dataset: AtomicU64,
 }
@@ -49,17 +52,28 @@ impl Order {
 }
 
 impl BlockStore {
-    /// A store whose blocks are on the books of `memory`, which it evicts for, and go to files of `disk`.
-    pub fn new(memory: Arc<UnifiedMemory>, disk: Arc<DiskManager>) -> Arc<Self> {
+    /// A store whose blocks are on the books of `memory`, which it evicts for, and go to files of `disk`. It waits until they
+    /// are on the disk if `waits_for_disk`: in a container that has little more room than the process.
+    pub fn new(
+        memory: Arc<UnifiedMemory>,
+        disk: Arc<DiskManager>,
+        waits_for_disk: bool,
+    ) -> Arc<Self> {
         let store = Arc::new(Self {
             memory,
             disk,
+            waits_for_disk,
             order: Mutex::default(),
             next_dataset: AtomicU64::new(0),
         });
         let evictor = Arc::new(Evictor(Arc::downgrade(&store)));
         store.memory.set_evictor(evictor);
         store
+    }
+
+    /// A file for the blocks of a partition.
+    pub(crate) fn new_file(&self) -> Result<BlockFile> {
+        BlockFile::create(&self.disk, self.waits_for_disk)
     }
 
     pub(crate) fn next_dataset(&self) -> u64 {

@@ -58,7 +58,7 @@ async fn bytes_on_the_books_are_bytes_that_are_held() {
         for (name, query) in QUERIES {
             let memory = UnifiedMemory::new(Region::new(1 << 30, 1 << 29), Region::EMPTY);
             let disk = Arc::new(DiskManager::builder().build().unwrap());
-            let store = BlockStore::new(Arc::clone(&memory), disk);
+            let store = BlockStore::new(Arc::clone(&memory), disk, false);
             let context =
                 SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
             let plan = context
