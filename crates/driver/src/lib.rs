@@ -33,6 +33,7 @@ mod format;
 mod history;
 mod job;
 mod not_in;
+mod offset;
 mod operators;
 mod options;
 mod path_tables;

@@ -12,6 +12,8 @@ use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateS
 use datafusion::optimizer::optimizer::{ApplyOrder, Optimizer};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
+use crate::offset::OffsetsKeepOrder;
+
 /// Says of a `NOT IN (SELECT …)` what NULLs mean, where DataFusion does not.
 ///
 /// DataFusion makes a join that knows NULLs of a `NOT IN` that has to hold, and a mark of one that is a part of an `OR`.
@@ -21,12 +23,14 @@ use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 #[derive(Debug, Default)]
 pub(crate) struct NotInWithNulls;
 
-/// DataFusion's rules for logical plans, with ours before the one that makes joins of subqueries: those of a session.
+/// DataFusion's rules for logical plans and ours, of which one comes before that which makes joins of subqueries, and one
+/// before those that push limits down: those of a session.
 pub fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let joins = DecorrelatePredicateSubquery::new();
     let place = rules.iter().position(|rule| rule.name() == joins.name());
     rules.insert(place.unwrap_or(0), Arc::new(NotInWithNulls));
+    rules.insert(0, Arc::new(OffsetsKeepOrder));
     rules
 }
 
