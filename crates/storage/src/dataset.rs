@@ -1,6 +1,5 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::Result;
@@ -59,8 +58,6 @@ pub struct Dataset {
     pub(crate) core: Arc<Core>,
     pub(crate) lineage: Arc<dyn Lineage>,
     generation: Mutex<Option<Arc<Generation>>>,
-    /// No plan finds it any more; those that do so already read it to the end.
-    retired: AtomicBool,
 }
 
 /// The partitions of a dataset, as one plan has them.
@@ -236,7 +233,6 @@ impl Dataset {
             }),
             lineage,
             generation: Mutex::default(),
-            retired: AtomicBool::new(false),
         })
     }
 
@@ -280,17 +276,6 @@ impl Dataset {
     pub fn clear(&self) {
         let generation = self.generation.lock().take();
         drop(generation);
-    }
-
-    /// Lets go of all that is there, for good: Spark's `unpersist`.
-    pub fn retire(&self) {
-        self.retired.store(true, Ordering::Relaxed);
-        self.clear();
-    }
-
-    /// Whether it was let go of for good.
-    pub fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Relaxed)
     }
 
     pub(crate) fn generation(&self) -> Option<Arc<Generation>> {

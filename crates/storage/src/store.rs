@@ -138,17 +138,22 @@ impl BlockStore {
         mode: MemoryMode,
     ) -> Option<Eviction> {
         let mut order = self.order.lock();
-        let blocks = order.of(mode);
         let dataset = for_block.map(|block| block.dataset);
-        let others = || {
-            blocks
-                .values()
-                .filter(|block| Some(block.id.dataset) != dataset)
-        };
-        if for_block.is_some() && others().map(|block| block.bytes()).sum::<u64>() < bytes {
+        let mut bytes_of_those = 0;
+        let by_age: Vec<Arc<Block>> = order
+            .of(mode)
+            .values()
+            .filter(|block| Some(block.id.dataset) != dataset)
+            .take_while(|block| {
+                let is_needed = bytes_of_those < bytes;
+                bytes_of_those += block.bytes() * u64::from(is_needed);
+                is_needed
+            })
+            .map(Arc::clone)
+            .collect();
+        if for_block.is_some() && bytes_of_those < bytes {
             return None;
         }
-        let by_age: Vec<Arc<Block>> = others().map(Arc::clone).collect();
         let mut picked = Picked::default();
         for block in by_age {
             if picked.bytes >= bytes {

@@ -1,5 +1,5 @@
-//! The properties of Spark's block storage, shuffle and broadcast that shape memory. The engine has none of these
-//! three yet, so all of them are recorded only.
+//! The properties of Spark's block storage, shuffle and broadcast that shape memory. Cached blocks are made another way
+//! here, and there are no shuffles and broadcasts yet, so all of them are recorded only.
 
 use super::Property;
 use crate::kind::{Count, Fraction, Kind, Size, Switch};

@@ -153,7 +153,7 @@ impl CacheManager {
         self.cached
             .write()
             .retain(|cached| !Arc::ptr_eq(cached, &found));
-        found.dataset.retire();
+        found.dataset.clear();
         true
     }
 
@@ -162,14 +162,14 @@ impl CacheManager {
         let mut cached = self.cached.write();
         cached.retain(|cached| !Arc::ptr_eq(&cached.dataset, dataset));
         drop(cached);
-        dataset.retire();
+        dataset.clear();
     }
 
     /// Caches nothing any more.
     pub(crate) fn clear(&self) {
         let cached = std::mem::take(&mut *self.cached.write());
         for cached in cached {
-            cached.dataset.retire();
+            cached.dataset.clear();
         }
     }
 

@@ -158,13 +158,18 @@ impl Session {
 
     /// A plan as plans are compared.
     pub(super) fn compared(&self, plan: LogicalPlan) -> Result<Compared, Error> {
+        self.analysed(plan).map_err(Error::planning_of)
+    }
+
+    fn analysed(&self, plan: LogicalPlan) -> datafusion::common::Result<Compared> {
         let state = self.state();
-        let zone = self.time_zone();
-        let plan = state
-            .analyzer()
-            .execute_and_check(plan, state.config_options(), |_, _| {})
-            .map_err(Error::planning_of)?;
-        Ok(Compared { plan, zone })
+        let options = state.config_options();
+        Ok(Compared {
+            plan: state
+                .analyzer()
+                .execute_and_check(plan, options, |_, _| {})?,
+            zone: self.time_zone(),
+        })
     }
 
     /// Takes a table or view out of the session, and what was cached under its name out of the cache, unless `instead` is the
@@ -228,15 +233,10 @@ impl Session {
 
     /// The plan with whatever of it is cached read from the cache.
     pub(super) fn with_cached(&self, plan: LogicalPlan) -> datafusion::common::Result<LogicalPlan> {
-        if self.shared.cache.is_empty() {
-            return Ok(plan);
+        match self.shared.cache.is_empty() {
+            true => Ok(plan),
+            false => self.shared.cache.with_cached(self.analysed(plan)?, None),
         }
-        let state = self.state();
-        let zone = self.time_zone();
-        let plan = state
-            .analyzer()
-            .execute_and_check(plan, state.config_options(), |_, _| {})?;
-        self.shared.cache.with_cached(Compared { plan, zone }, None)
     }
 
     /// `CACHE TABLE`; unless it is lazy, the answer has to be read to its end, which computes the rows.
