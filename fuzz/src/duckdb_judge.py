@@ -3,10 +3,15 @@
 A request names the Parquet files of each table, a query, and where its answer goes as Parquet.
 """
 import json
+import os
 import sys
 import threading
 
 import duckdb
+
+# DuckDB tells its progress on stdout, which is for answers alone.
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 
 for line in sys.stdin:
     request = json.loads(line)
@@ -23,4 +28,4 @@ for line in sys.stdin:
     finally:
         timer.cancel()
         connection.close()
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer), file=answers, flush=True)

@@ -71,12 +71,16 @@ impl Subject {
             Way::Engine(options) => {
                 let session = session(memory, options.partitions, directory)?;
                 let task = TaskMemory::new(Arc::clone(session.memory()));
-                let state = with_options(session.state(), options, task, directory)?;
+                let disk = session.disk_manager();
+                let state = with_options(session.state(), options, task, disk)?;
                 Ok(Subject::Engine(Box::new(session), state))
             }
             Way::Stock(options) => {
                 let pool = Arc::new(FairSpillPool::new(memory as usize));
-                let state = with_options(SessionContext::new().state(), options, pool, directory)?;
+                let disk = DiskManagerBuilder::default()
+                    .with_mode(DiskManagerMode::Directories(vec![directory.to_path_buf()]))
+                    .with_max_temp_directory_size(u64::MAX);
+                let state = with_options(SessionContext::new().state(), options, pool, disk)?;
                 Ok(Subject::Stock(state))
             }
         }
@@ -190,15 +194,11 @@ fn with_options(
     state: SessionState,
     options: &Options,
     pool: Arc<dyn MemoryPool>,
-    directory: &Path,
+    disk: DiskManagerBuilder,
 ) -> Result<SessionState> {
     let partitions = usize::from(options.partitions.max(1));
-    let disk = DiskManagerBuilder::default()
-        .with_mode(DiskManagerMode::Directories(vec![directory.to_path_buf()]))
-        .with_max_temp_directory_size(u64::MAX)
-        .with_max_spill_merge_fan_in(4);
     let runtime = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
-        .with_disk_manager_builder(disk)
+        .with_disk_manager_builder(disk.with_max_spill_merge_fan_in(4))
         .with_memory_pool(pool)
         .build_arc()?;
     let mut config: SessionConfig = state

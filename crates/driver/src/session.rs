@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::execution::context::SessionContext;
+use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use parking_lot::RwLock;
@@ -282,6 +283,12 @@ impl Session {
     /// the next one to start removes it.
     pub fn local_directory(&self) -> &Path {
         self.shared.spill.first()
+    }
+
+    /// A disk manager over the session's spill directories, for plans that run in its memory and not as its queries.
+    pub fn disk_manager(&self) -> DiskManagerBuilder {
+        let most = self.in_force().read().settings.spill.max_size;
+        self.shared.spill.disk_manager(most)
     }
 
     /// The unified memory that queries share.
