@@ -41,7 +41,7 @@ pub mod warning;
 
 pub use builder::{ConfBuilder, Surroundings};
 pub use conf::{Conf, ConfError, Entry};
-pub use layout::{LayoutError, MemoryLayout};
+pub use layout::{LayoutError, MemoryLayout, Shape};
 pub use machine::Machine;
 pub use origin::{Origin, Setting};
 pub use profile::{Profile, ProfileNotice};

@@ -12,7 +12,7 @@ use datafusion::logical_expr::LogicalPlan;
 use parking_lot::RwLock;
 use plimsoll_conf::settings::Master;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Origin, Settings, Warning};
-use plimsoll_memory::{Pressure, TaskMemory, UnifiedMemory};
+use plimsoll_memory::{DriverUsage, Pressure, TaskMemory, UnifiedMemory};
 
 use crate::answers;
 use crate::command::Command;
@@ -294,6 +294,11 @@ impl Session {
     /// The unified memory that queries share.
     pub fn memory(&self) -> &Arc<UnifiedMemory> {
         &self.shared.memory
+    }
+
+    /// What the driver holds, and may hold: results that are being collected, broadcasts that are being built, metadata.
+    pub fn driver_memory(&self) -> DriverUsage {
+        self.shared.driver.usage()
     }
 
     /// The queries that are over.

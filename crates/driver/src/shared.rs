@@ -6,8 +6,8 @@ use datafusion::catalog::MemorySchemaProvider;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use parking_lot::{Mutex, RwLock};
 use plimsoll_conf::property::memory_keys;
-use plimsoll_conf::{Conf, Machine, MemoryLayout, Settings, fmt_bytes};
-use plimsoll_memory::{Bounds, MemoryMode, Pressure, Region, UnifiedMemory};
+use plimsoll_conf::{Conf, Machine, MemoryLayout, Settings, Shape, fmt_bytes};
+use plimsoll_memory::{Bounds, DriverMemory, MemoryMode, Pressure, Region, UnifiedMemory};
 use plimsoll_storage::BlockStore;
 
 use crate::answers;
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) machine: Machine,
     pub(crate) memory: Arc<UnifiedMemory>,
     pub(crate) pressure: Pressure,
+    /// What the driver holds: results, broadcasts, metadata.
+    pub(crate) driver: Arc<DriverMemory>,
     pub(crate) history: SharedHistory,
     /// The plans that are cached, by whichever session.
     pub(crate) cache: Arc<CacheManager>,
@@ -96,6 +98,7 @@ impl Shared {
             runtime: runtime.build_arc().map_err(Error::planning_of)?,
             memory,
             pressure,
+            driver: DriverMemory::new(drivers_part(&in_force.layout)),
             history: Arc::new(Mutex::new(History::default())),
             cache: CacheManager::new(blocks),
             global_views: Arc::new(MemorySchemaProvider::new()),
@@ -157,6 +160,7 @@ impl Shared {
         let (old, new) = (regions(&current.layout), regions(&next.layout));
         changed.sizes = answers::changes(&current.layout, &next.layout);
         self.pressure.set(bounds(&next));
+        self.driver.set_limit(drivers_part(&next.layout));
         for (mode, old, new) in [
             (MemoryMode::OnHeap, old.0, new.0),
             (MemoryMode::OffHeap, old.1, new.1),
@@ -255,6 +259,14 @@ fn bounds(in_force: &InForce) -> Bounds {
     Bounds {
         line: in_force.layout.line.bytes,
         lending: in_force.settings.memory.lending,
+    }
+}
+
+/// What the driver may hold, in bytes: its own part, or user memory where driver and executor share one pool.
+fn drivers_part(layout: &MemoryLayout) -> u64 {
+    match layout.shape {
+        Shape::DriverAndExecutor => layout.driver.total.bytes,
+        Shape::OnePool => layout.executor.user.bytes,
     }
 }
 

@@ -22,6 +22,7 @@
 //! * [`TaskMemory`] shares what one task obtained between the consumers (operators) inside it,
 //!   keeps the books per consumer, and remembers each refusal, so that an error or a report can
 //!   say who held what.
+//! * [`DriverMemory`] keeps the books of what the driver holds: results, broadcasts, metadata.
 //! * [`Meter`] reads what is really resident, beside what was reserved.
 //!
 //! # Where Spark blocks
@@ -39,6 +40,7 @@ mod account;
 mod admission;
 mod allocator;
 mod attribution;
+mod driver;
 mod execution_pool;
 mod ledger;
 mod meter;
@@ -54,6 +56,7 @@ mod unified;
 pub use admission::Admitted;
 pub use allocator::CountingAllocator;
 pub use attribution::Attributed;
+pub use driver::{DriverAccount, DriverMemory, DriverUsage, DriverUse, Held};
 pub use ledger::{Holder, Refusal, TaskUsage};
 pub use meter::{Meter, PeakGuard, Sample};
 pub use mode::MemoryMode;
