@@ -70,7 +70,7 @@ impl Subject {
             }
             Way::Engine(options) => {
                 let session = session(memory, options.partitions, directory)?;
-                let task = TaskMemory::new(Arc::clone(session.memory()));
+                let task = TaskMemory::new(Arc::clone(session.unified_memory()));
                 let disk = session.disk_manager();
                 let state = with_options(session.state(), options, task, disk)?;
                 Ok(Subject::Engine(Box::new(session), state))
@@ -104,7 +104,7 @@ impl Subject {
             }
             Subject::Engine(session, state) => {
                 // Each query is a task of its own.
-                let task = TaskMemory::new(Arc::clone(session.memory()));
+                let task = TaskMemory::new(Arc::clone(session.unified_memory()));
                 let runtime = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
                     .with_memory_pool(task)
                     .build_arc();
@@ -122,7 +122,7 @@ impl Subject {
     pub fn held(&self) -> u64 {
         match self {
             Subject::Session(session) | Subject::Engine(session, _) => {
-                session.memory().pools(MemoryMode::OnHeap).execution_used
+                session.unified_memory().pools(MemoryMode::OnHeap).execution_used
             }
             Subject::Stock(state) => state.runtime_env().memory_pool.reserved() as u64,
         }

@@ -89,6 +89,7 @@ mod tests {
     #[test]
     fn the_line_tells_memory_and_spills() {
         let line = describe(&Progress {
+            id: 0,
             elapsed: Duration::from_millis(1500),
             is_waiting: false,
             rows_scanned: 60_000_000,

@@ -69,6 +69,7 @@ mod tests {
 
     fn record(number: u64) -> QueryRecord {
         QueryRecord {
+            id: number,
             sql: format!("SELECT {number}"),
             status: Status::Failed,
             error: Some("no".into()),

@@ -21,6 +21,7 @@ use crate::record::{OperatorSpill, QueryRecord, Status, named};
 
 /// A query that runs: what can be asked of it from outside while its rows are read.
 pub struct Query {
+    id: u64,
     sql: String,
     started: Instant,
     task: Arc<TaskMemory>,
@@ -79,6 +80,8 @@ impl Plans {
 /// How far a query has come. Sizes are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
+    /// The query's number; see [`QueryRecord::id`].
+    pub id: u64,
     /// Time since the beginning of planning.
     pub elapsed: Duration,
     /// Whether it waits for memory that other queries hold before it begins.
@@ -99,12 +102,14 @@ pub struct Progress {
 
 impl Query {
     pub(crate) fn new(
+        id: u64,
         sql: &str,
         task: Arc<TaskMemory>,
         meter: PeakGuard,
         around: Around,
     ) -> Arc<Self> {
         Arc::new(Self {
+            id,
             sql: sql.to_owned(),
             started: Instant::now(),
             task,
@@ -114,6 +119,11 @@ impl Query {
             rows: AtomicU64::new(0),
             waiting: AtomicBool::new(false),
         })
+    }
+
+    /// Its number; see [`QueryRecord::id`].
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     pub(crate) fn set_waiting(&self, waits: bool) {
@@ -145,6 +155,7 @@ impl Query {
         let plans = self.plans.lock();
         let now = self.meter.now();
         Progress {
+            id: self.id,
             elapsed: self.started.elapsed(),
             is_waiting: self.waiting.load(Ordering::Relaxed),
             rows_scanned: plans.running.as_ref().map_or(0, rows_scanned),
@@ -182,6 +193,7 @@ impl Query {
         let spills = plans.spills();
         let (holders_at_peak, other_holders) = named(usage.holders_at_peak);
         QueryRecord {
+            id: self.id,
             sql: self.sql.clone(),
             status,
             error,

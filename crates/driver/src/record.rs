@@ -40,6 +40,9 @@ impl OperatorSpill {
 /// What is known of a query once it is over. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QueryRecord {
+    /// Its number: the queries of a process are counted from 0 in the order in which they begin, as Spark's
+    /// `executionId` counts them.
+    pub id: u64,
     /// Its SQL text.
     pub sql: String,
     /// How it ended.

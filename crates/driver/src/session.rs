@@ -292,7 +292,7 @@ impl Session {
     }
 
     /// The unified memory that queries share.
-    pub fn memory(&self) -> &Arc<UnifiedMemory> {
+    pub fn unified_memory(&self) -> &Arc<UnifiedMemory> {
         &self.shared.memory
     }
 
@@ -339,6 +339,7 @@ impl Session {
     async fn query(&self, statement: &Statement, script: &str) -> Result<Rows, Error> {
         let task = TaskMemory::new(Arc::clone(&self.shared.memory));
         let query = Query::new(
+            self.shared.next_query(),
             statement.text(),
             Arc::clone(&task),
             self.shared.pressure.meter().guard(),
@@ -383,6 +384,7 @@ impl Session {
     pub async fn run_plan(&self, plan: LogicalPlan, description: &str) -> Result<Rows, Error> {
         let task = TaskMemory::new(Arc::clone(&self.shared.memory));
         let query = Query::new(
+            self.shared.next_query(),
             description,
             Arc::clone(&task),
             self.shared.pressure.meter().guard(),

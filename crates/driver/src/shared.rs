@@ -1,6 +1,7 @@
 //! What the sessions of one process share: the memory, and the settings that make it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::MemorySchemaProvider;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) global_views: Arc<MemorySchemaProvider>,
     /// Footers of Parquet files, which all sessions share. Queries have runtimes of their own beside.
     pub(crate) runtime: Arc<RuntimeEnv>,
+    /// The number of the next query.
+    queries: AtomicU64,
     memory_conf: RwLock<MemoryConf>,
     /// The line that no session may raise; `None` where the session owns the process.
     ceiling: Option<u64>,
@@ -104,12 +107,18 @@ impl Shared {
             global_views: Arc::new(MemorySchemaProvider::new()),
             ceiling: keeps_its_line.then_some(in_force.layout.line.bytes),
             spill,
+            queries: AtomicU64::new(0),
             memory_conf: RwLock::new(MemoryConf {
                 conf: in_force.conf,
                 version: 0,
             }),
             machine,
         })
+    }
+
+    /// The number of a query that begins.
+    pub(crate) fn next_query(&self) -> u64 {
+        self.queries.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The settings of a new session.

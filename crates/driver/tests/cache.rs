@@ -88,7 +88,7 @@ fn only(session: &Session) -> CachedPlan {
 }
 
 fn storage_used(session: &Session) -> u64 {
-    session.memory().pools(MemoryMode::OnHeap).storage_used
+    session.unified_memory().pools(MemoryMode::OnHeap).storage_used
 }
 
 /// Two files of a thousand rows each and the view `t` of them.
@@ -351,7 +351,7 @@ async fn a_partition_that_was_evicted_is_computed_again_alone() {
     let before = only(&session).usage;
     assert_eq!((before.cached_partitions, before.partitions), (2, 2));
     // So much that one of the two has to go.
-    session.memory().evict(1);
+    session.unified_memory().evict(1);
     run(&session, "SET spark.memory.storageFraction=0.4").await;
     let after = only(&session).usage;
     assert_eq!(after.cached_partitions, 1, "{after:?}");

@@ -118,13 +118,13 @@ async fn memory_and_spill_files_are_back_after_the_last_row_and_after_a_cancel()
 /// Tasks of a query that was dropped let go as soon as they come to it, not at once.
 async fn wait_until_free(session: &Session) {
     for _ in 0..500 {
-        let pools = session.memory().pools(MemoryMode::OnHeap);
+        let pools = session.unified_memory().pools(MemoryMode::OnHeap);
         if pools.execution_used == 0 {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    panic!("{:?}", session.memory());
+    panic!("{:?}", session.unified_memory());
 }
 
 /// Wide rows, several threads, little memory: the merges of the sorts need theirs while the sorts of
@@ -216,7 +216,7 @@ async fn what_cannot_spill_at_all_ends_in_an_error_that_names_it_and_the_session
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_setting_changes_the_pools_of_the_running_session() {
     let session = session("1g");
-    let before = session.memory().pools(MemoryMode::OnHeap);
+    let before = session.unified_memory().pools(MemoryMode::OnHeap);
     let answer = session
         .sql("SET spark.memory.storageFraction = 0.2")
         .await
@@ -226,7 +226,7 @@ async fn a_setting_changes_the_pools_of_the_running_session() {
         "{:?}",
         answer.notices
     );
-    let after = session.memory().pools(MemoryMode::OnHeap);
+    let after = session.unified_memory().pools(MemoryMode::OnHeap);
     assert_eq!(
         after.storage + after.execution,
         before.storage + before.execution
@@ -236,7 +236,7 @@ async fn a_setting_changes_the_pools_of_the_running_session() {
         session.layout().executor.storage_region.bytes
     );
     session.sql("SET spark.plimsoll.memory = 2g").await.unwrap();
-    let larger = session.memory().pools(MemoryMode::OnHeap);
+    let larger = session.unified_memory().pools(MemoryMode::OnHeap);
     assert_eq!(
         larger.storage + larger.execution,
         session.layout().executor.unified.bytes

@@ -267,6 +267,7 @@ mod tests {
 
     fn record() -> QueryRecord {
         QueryRecord {
+            id: 0,
             sql: "SELECT *\n  FROM lineitem\n ORDER BY l_comment, l_shipdate, l_orderkey".into(),
             status: Status::Finished,
             error: None,

@@ -75,7 +75,7 @@ impl Engine for Siblings {
 
 /// Sizes of the pools: all, and the storage region in it.
 fn sizes(session: &Session) -> (u64, u64) {
-    let pools = session.memory().pools(MemoryMode::OnHeap);
+    let pools = session.unified_memory().pools(MemoryMode::OnHeap);
     (
         pools.execution + pools.storage,
         session.layout().executor.storage_region.bytes,
@@ -172,7 +172,7 @@ fn each_setting_does_what_it_says(python: &Path) {
     go_on();
     assert_eq!(until("collected"), "rows 1000 999\n");
     // The scan was stopped, and nothing is held.
-    assert_eq!(session.memory().pools(MemoryMode::OnHeap).execution_used, 0);
+    assert_eq!(session.unified_memory().pools(MemoryMode::OnHeap).execution_used, 0);
     go_on();
     let told = until("read back");
     for line in [
