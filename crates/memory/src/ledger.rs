@@ -40,6 +40,13 @@ pub struct TaskUsage {
     /// The most bytes ever held beyond what execution memory had to give: growth that an operator
     /// did not ask for but announced, and the floor of consumers that could not be served.
     pub peak_overdraft: u64,
+    /// The most bytes it would have held at once, had its operators kept what they wrote to disk for lack of memory.
+    pub peak_demand: u64,
+    /// The execution memory with which none of that would have been refused, by the rules of [`TaskMemory`]: what
+    /// others have a claim to comes on top of what would have been held.
+    ///
+    /// [`TaskMemory`]: crate::TaskMemory
+    pub ample: u64,
     /// Who held what when the task was at its peak (or within a 64th of it), largest first.
     pub holders_at_peak: Vec<Holder>,
     /// Requests that were refused, by consumer, most often refused first.
@@ -63,9 +70,17 @@ pub(crate) struct Account {
     pub(crate) name: String,
     pub(crate) can_spill: bool,
     pub(crate) held: u64,
+    /// What it would hold, had it kept what is on disk.
+    would_hold: u64,
     /// Whether it ever held anything: a consumer that has not begun (or never will) has no claim
     /// on memory beyond the floor.
     pub(crate) has_begun: bool,
+}
+
+impl Account {
+    fn demand(&self) -> u64 {
+        self.held.max(self.would_hold)
+    }
 }
 
 /// The accounts of all consumers of one task, and the figures that outlive them.
@@ -75,6 +90,12 @@ pub(crate) struct Ledger {
     pub(crate) held: u64,
     peak: u64,
     pub(crate) peak_overdraft: u64,
+    /// What all consumers would hold, had they kept what is on disk.
+    demand: u64,
+    peak_demand: u64,
+    ample: u64,
+    /// The demand when `ample` was worked out, which is as rare as listing holders.
+    ample_of: u64,
     holders_at_peak: Vec<Holder>,
     /// The task's holding when `holders_at_peak` was taken. It is taken anew only once the peak has
     /// risen by a 64th, so that growing by small steps does not list all accounts at each.
@@ -90,6 +111,7 @@ impl Ledger {
                 name: name.to_owned(),
                 can_spill,
                 held: 0,
+                would_hold: 0,
                 has_begun: false,
             },
         );
@@ -97,9 +119,12 @@ impl Ledger {
 
     /// Closes an account and returns what was still in it: 0 if the consumer kept its word.
     pub(crate) fn close(&mut self, consumer: usize) -> u64 {
-        let left = self.accounts.remove(&consumer).map_or(0, |a| a.held);
-        self.held -= left;
-        left
+        let Some(account) = self.accounts.remove(&consumer) else {
+            return 0;
+        };
+        self.held -= account.held;
+        self.demand -= account.demand();
+        account.held
     }
 
     pub(crate) fn held_by(&self, consumer: usize) -> u64 {
@@ -112,8 +137,10 @@ impl Ledger {
         let Some(account) = account else {
             return;
         };
+        let before = account.demand();
         account.held += bytes;
         account.has_begun = true;
+        self.demand += account.demand() - before;
         self.held += bytes;
         if self.held > self.peak {
             self.peak = self.held;
@@ -121,6 +148,51 @@ impl Ledger {
                 self.list_holders();
             }
         }
+        self.note_demand();
+    }
+
+    /// Notes what a consumer would hold, had it kept what is on disk.
+    pub(crate) fn would_hold(&mut self, consumer: usize, bytes: u64) {
+        let Some(account) = self.accounts.get_mut(&consumer) else {
+            return;
+        };
+        self.demand -= account.demand();
+        account.would_hold = bytes;
+        self.demand += account.demand();
+        self.note_demand();
+    }
+
+    fn note_demand(&mut self) {
+        if self.demand > self.peak_demand {
+            self.peak_demand = self.demand;
+            if self.demand >= self.ample_of + self.ample_of / 64 {
+                self.ample_of = self.demand;
+                self.ample = self.ample_now();
+            }
+        }
+    }
+
+    /// The limit with which nobody would be refused what they would hold now: the one that is no more than what would
+    /// be held and what has to be left free, which grows with the limit.
+    fn ample_now(&self) -> u64 {
+        let mut spilling: Vec<u64> = self.others_that_spill(None).map(Account::demand).collect();
+        spilling.sort_unstable();
+        let sharers = spilling.len().max(1) as u64;
+        // The one that holds most is the one that asks.
+        spilling.pop();
+        let cannot_spill = self.held_without_spilling();
+        let mut limit = self.demand;
+        // What is left free is less than three quarters of the limit, so that this comes near soon.
+        for _ in 0..40 {
+            let share = limit / (2 * sharers);
+            let lacked: u64 = spilling
+                .iter()
+                .map(|held| share.saturating_sub(*held))
+                .sum();
+            let kept = cannot_spill.map_or(0, |held| (limit / 4).saturating_sub(held));
+            limit = self.demand + lacked + kept;
+        }
+        limit
     }
 
     /// Takes up to `bytes` off an account and returns how many were in it.
@@ -129,7 +201,9 @@ impl Ledger {
             return 0;
         };
         let taken = bytes.min(account.held);
+        self.demand -= account.demand();
         account.held -= taken;
+        self.demand += account.demand();
         self.held -= taken;
         taken
     }
@@ -210,8 +284,46 @@ impl Ledger {
             held: self.held,
             peak: self.peak,
             peak_overdraft: self.peak_overdraft,
+            peak_demand: self.peak_demand,
+            ample: self.ample.max(self.peak_demand),
             holders_at_peak: self.holders_at_peak.clone(),
             refusals,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ledger;
+
+    #[test]
+    fn what_went_to_disk_counts_for_what_would_have_been_held() {
+        let mut ledger = Ledger::default();
+        ledger.open(1, "sort", true);
+        ledger.open(2, "join", true);
+        ledger.credit(1, 600);
+        // The sort writes its rows, reads on, and would have 900 by now; the join holds 100 beside.
+        ledger.debit(1, 600);
+        ledger.would_hold(1, 900);
+        ledger.credit(1, 200);
+        ledger.credit(2, 100);
+        let usage = ledger.usage();
+        assert_eq!((usage.peak, usage.peak_demand), (600, 1000));
+        // The join has a claim to a quarter of the limit and holds less: of 1200 that is 300.
+        assert_eq!(usage.ample, 1199);
+        ledger.close(1);
+        ledger.credit(2, 800);
+        assert_eq!(ledger.usage().peak_demand, 1000);
+    }
+
+    #[test]
+    fn what_cannot_spill_is_left_a_quarter() {
+        let mut ledger = Ledger::default();
+        ledger.open(1, "sort", true);
+        ledger.open(2, "merge", false);
+        ledger.credit(1, 3000);
+        assert_eq!(ledger.usage().ample, 3999);
+        ledger.credit(2, 2000);
+        assert_eq!(ledger.usage().ample, 5000);
     }
 }

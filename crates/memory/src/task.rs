@@ -204,6 +204,13 @@ impl TaskMemory {
         self.offers.reclaim(bytes, None)
     }
 
+    /// Says what a consumer would hold, in bytes, had it kept what it wrote to disk for lack of memory; as long as it is
+    /// there, and until it says otherwise. See [`TaskUsage::peak_demand`].
+    pub fn would_hold(&self, reservation: &MemoryReservation, bytes: u64) {
+        let consumer = reservation.consumer().id();
+        self.state.lock().ledger.would_hold(consumer, bytes);
+    }
+
     /// What the task held and was refused so far.
     pub fn usage(&self) -> TaskUsage {
         self.state.lock().ledger.usage()

@@ -353,6 +353,30 @@ impl UnifiedMemory {
         })
     }
 
+    /// As [`acquire_storage`](Self::acquire_storage), for what cannot be evicted. All that is pinned together is no more
+    /// than the part of the region that execution may not evict from, so that there is never less for execution.
+    pub(crate) fn pin(&self, block: BlockId, bytes: u64, mode: MemoryMode) -> bool {
+        let has_room = self.region(mode, |region| {
+            let pinned = region.pinned.saturating_add(bytes);
+            let has_room = pinned <= region.limit.storage;
+            if has_room {
+                region.pinned = pinned;
+            }
+            has_room
+        });
+        let is_stored = has_room && self.acquire_storage(block, bytes, mode);
+        if has_room && !is_stored {
+            self.region(mode, |region| region.pinned -= bytes);
+        }
+        is_stored
+    }
+
+    /// Gives back `bytes` of what is pinned.
+    pub(crate) fn unpin(&self, bytes: u64, mode: MemoryMode) {
+        self.region(mode, |region| region.pinned -= bytes);
+        self.release_storage(bytes, mode);
+    }
+
     /// The pools of one region as they are now.
     pub fn pools(&self, mode: MemoryMode) -> PoolSizes {
         self.region(mode, |region| PoolSizes {
@@ -456,6 +480,8 @@ struct UnifiedRegion {
     limit: Region,
     execution: ExecutionPool,
     storage: StoragePool,
+    /// What of storage is pinned.
+    pinned: u64,
 }
 
 impl UnifiedRegion {
@@ -464,6 +490,7 @@ impl UnifiedRegion {
             limit,
             execution: ExecutionPool::new(limit.size - limit.storage),
             storage: StoragePool::new(mode, limit.storage),
+            pinned: 0,
         }
     }
 

@@ -202,6 +202,11 @@ impl Block {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Bytes that it takes on disk, if it is there.
+    pub(crate) fn bytes_on_disk(&self) -> Option<u64> {
+        self.held.lock().disk.map(|place| place.length as u64)
+    }
+
     pub(crate) fn is_only_on_disk(&self) -> bool {
         let held = self.held.lock();
         held.memory.is_none() && held.disk.is_some()

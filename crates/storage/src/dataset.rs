@@ -101,6 +101,11 @@ pub struct Usage {
     pub memory: u64,
     /// Bytes that blocks hold on disk.
     pub disk: u64,
+    /// Bytes that all partitions would take in memory at this level, as far as can be told from those that were computed;
+    /// 0 if none was.
+    pub in_full: u64,
+    /// The same at a serialized level, as far as can be told from blocks that are on disk; 0 if none is.
+    pub serialized: u64,
     /// How often a partition was read that was there.
     pub hits: u64,
     /// How often one was not.
@@ -135,6 +140,26 @@ impl Generation {
 
     pub(crate) fn partitions(&self) -> usize {
         self.partitions
+    }
+
+    /// Bytes that all partitions would take in memory, as they are and serialized: as many times what those take that
+    /// were computed, be they lost by now, as there are more of them.
+    fn in_full(&self) -> (u64, u64) {
+        let (mut partitions, mut bytes) = (0, 0);
+        let (mut on_disk, mut bytes_of_those) = (0, 0);
+        for unit in self.units().iter().filter(|unit| unit.is_computed()) {
+            partitions += unit.partitions().count() as u64;
+            for block in unit.blocks() {
+                bytes += block.bytes();
+                if let Some(length) = block.bytes_on_disk() {
+                    on_disk += length;
+                    bytes_of_those += block.bytes();
+                }
+            }
+        }
+        let times = |a: u64, b: u64, c: u64| (a as u128 * b as u128 / c.max(1) as u128) as u64;
+        let in_full = times(bytes, self.partitions as u64, partitions);
+        (in_full, times(in_full, on_disk, bytes_of_those))
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -267,6 +292,7 @@ impl Dataset {
                     usage.rows += partition.rows;
                 }
             }
+            (usage.in_full, usage.serialized) = generation.in_full();
         }
         usage
     }

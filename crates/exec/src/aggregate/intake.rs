@@ -40,6 +40,16 @@ pub(crate) struct Work {
     pub(crate) depth: Gauge,
     /// Times that memory was taken back while nobody worked on the groups.
     reclaimed: Count,
+    in_full: Mutex<InFull>,
+}
+
+/// What all groups would take, had none gone to disk, in bytes.
+#[derive(Default)]
+struct InFull {
+    /// As far as it can be told from how many there are, and what one of them took when it went to disk.
+    estimate: usize,
+    /// What those take that have come back and are complete.
+    complete: usize,
 }
 
 /// When groups are not worth being looked for before the rows are brought together: DataFusion's settings
@@ -90,7 +100,18 @@ impl Work {
             spills: build().counter("spills", partition),
             depth: build().gauge("depth", partition),
             reclaimed: build().counter("reclaimed", partition),
+            in_full: Mutex::default(),
         })
+    }
+
+    /// Notes what is known by now of what all groups would take.
+    fn note_in_full(&self, note: impl FnOnce(&mut InFull)) {
+        if let Some(task) = &self.task {
+            let mut in_full = self.in_full.lock();
+            note(&mut in_full);
+            let bytes = in_full.estimate.max(in_full.complete);
+            task.would_hold(&self.memory, bytes as u64);
+        }
     }
 }
 
@@ -176,6 +197,10 @@ impl Intake {
         Ok(match state.parts.take() {
             Some(parts) => Complete::OnDisk(parts.into_runs()),
             None => {
+                if self.depth > 0 {
+                    let bytes = state.table.size();
+                    self.work.note_in_full(|all| all.complete += bytes);
+                }
                 let values = state.table.take_values()?;
                 let memory = state.memory.take();
                 Complete::Values(values, memory)
@@ -221,11 +246,21 @@ impl State {
 
     /// Writes all groups to disk.
     fn spill(&mut self, intake: &Intake) -> Result<()> {
-        if self.table.len() > 0 {
+        let groups = self.table.len();
+        if groups > 0 {
+            let bytes = self.table.size();
             self.parts(intake)?;
             let states = self.table.take_states()?;
-            self.parts(intake)?.write(&states)?;
+            let parts = self.parts(intake)?;
+            parts.write(&states)?;
             intake.work.spills.add(1);
+            if intake.depth == 0 {
+                // Of a table that has just grown too large a group takes as much as it ever does.
+                let estimate = (parts.groups() as u128 * bytes as u128 / groups as u128) as usize;
+                intake
+                    .work
+                    .note_in_full(|all| all.estimate = all.estimate.max(estimate));
+            }
         }
         self.memory.resize(self.table.size());
         Ok(())

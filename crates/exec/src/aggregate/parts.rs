@@ -4,6 +4,7 @@ use datafusion::arrow::array::UInt32Array;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
 
+use super::distinct::Distinct;
 use super::intake::Work;
 use crate::batches::{bytes_of, pick};
 use crate::hash_join::{hash_columns, partition_of};
@@ -22,6 +23,7 @@ pub(crate) struct Parts {
     depth: usize,
     runs: Vec<Run>,
     file: Arc<RunFile>,
+    distinct: Distinct,
 }
 
 impl Parts {
@@ -37,6 +39,7 @@ impl Parts {
             depth,
             runs: vec![Run::default(); partitions],
             file: RunFile::create(&work.disk, &work.spec.states)?,
+            distinct: Distinct::default(),
         })
     }
 
@@ -51,6 +54,7 @@ impl Parts {
         let partitions = self.runs.len();
         let mut starts = vec![0_usize; partitions + 1];
         for hash in &hashes {
+            self.distinct.add(*hash);
             starts[partition_of(*hash, partitions) + 1] += 1;
         }
         for partition in 0..partitions {
@@ -74,6 +78,11 @@ impl Parts {
             }
         }
         Ok(())
+    }
+
+    /// About how many groups were written, each counted once.
+    pub(crate) fn groups(&self) -> usize {
+        self.distinct.count()
     }
 
     /// The partitions that have rows, the last first.

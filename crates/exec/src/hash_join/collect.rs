@@ -16,7 +16,7 @@ use super::partitions::Partitions;
 use super::resources::Resources;
 use super::spec::Spec;
 use super::table::Table;
-use crate::batches::with_lean_dictionaries;
+use crate::batches::{bytes_of, largest_column, with_lean_dictionaries};
 
 /// Build rows as they come: kept as they are while they fit, and cut into partitions from the moment
 /// that memory is refused.
@@ -24,6 +24,8 @@ struct Collector {
     spec: Arc<Spec>,
     resources: Arc<Resources>,
     rows: usize,
+    /// Bytes of one batch, and of its largest column: a table takes that column twice while it is made.
+    sample: (usize, usize),
     kept: Kept,
 }
 
@@ -72,6 +74,10 @@ impl Whole {
 
 impl Collector {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        if self.rows == 0 {
+            let largest = largest_column(&[batch.clone(), batch.clone()]) / 2;
+            self.sample = (bytes_of(&batch), largest);
+        }
         self.rows += batch.num_rows();
         let batch = match &mut self.kept {
             Kept::Cut(partitions) => return partitions.push(batch, None),
@@ -102,6 +108,14 @@ impl Collector {
                 datafusion::common::internal_err!("a build side that was cut is whole")
             }
         }
+    }
+
+    /// Bytes that the rows would take as one table in memory, while it is made.
+    fn in_full(&self, partitions: &Partitions) -> usize {
+        let bytes = partitions.bytes();
+        let (all, largest) = self.sample;
+        let again = bytes as u128 * largest as u128 / all.max(1) as u128;
+        bytes + again as usize + self.spec.index_bytes(self.rows)
     }
 
     /// Bytes that could be freed.
@@ -138,6 +152,7 @@ impl Collector {
                 drop(whole.batches);
                 let table = Table::new(&self.spec, batches, None, whole.memory).await?;
                 self.resources.metrics.build_mem_used.add(table.reserved());
+                self.resources.note_in_full(table.reserved());
                 return Ok(BuildSide::of_table(
                     self.spec,
                     self.resources,
@@ -147,6 +162,9 @@ impl Collector {
             }
         }
         self.cut()?.flush()?;
+        if let Kept::Cut(partitions) = &self.kept {
+            self.resources.note_in_full(self.in_full(partitions));
+        }
         let Kept::Cut(mut partitions) = self.kept else {
             return datafusion::common::internal_err!("a build side that was cut is whole");
         };
@@ -253,6 +271,7 @@ pub(crate) async fn collect(
         spec,
         resources: Arc::clone(&resources),
         rows: 0,
+        sample: (0, 0),
         kept: Kept::Whole(whole),
     }));
     while let Some(batch) = input.next().await.transpose()? {

@@ -28,6 +28,8 @@ pub(crate) struct JoinMetrics {
     pub(crate) spilled_partitions: Count,
     /// The deepest that partitions were cut again.
     pub(crate) depth: Arc<Most>,
+    /// Build rows of the key that has most, where the rows of one alone did not fit.
+    pub(crate) hottest_key_rows: Arc<Most>,
     /// Passes over the probe rows of partitions whose build rows were joined in chunks.
     pub(crate) passes: Count,
     /// Times that memory was taken back while the join was idle.
@@ -37,13 +39,16 @@ pub(crate) struct JoinMetrics {
 impl JoinMetrics {
     pub(crate) fn new(partition: usize, set: &ExecutionPlanMetricsSet) -> Self {
         let build = || MetricBuilder::new(set);
-        let depth = Arc::new(Most::default());
-        build()
-            .with_partition(partition)
-            .build(MetricValue::Custom {
-                name: Cow::Borrowed("depth"),
-                value: Arc::clone(&depth) as _,
-            });
+        let most = |name: &'static str| {
+            let most = Arc::new(Most::default());
+            build()
+                .with_partition(partition)
+                .build(MetricValue::Custom {
+                    name: Cow::Borrowed(name),
+                    value: Arc::clone(&most) as _,
+                });
+            most
+        };
         Self {
             baseline: BaselineMetrics::new(set, partition),
             build_time: build().subset_time("build_time", partition),
@@ -56,7 +61,8 @@ impl JoinMetrics {
             spill: SpillMetrics::new(set, partition),
             partitions: build().gauge("partitions", partition),
             spilled_partitions: build().counter("spilled_partitions", partition),
-            depth,
+            depth: most("depth"),
+            hottest_key_rows: most("hottest_key_rows"),
             passes: build().counter("passes", partition),
             reclaimed: build().counter("reclaimed", partition),
         }

@@ -92,6 +92,9 @@ impl Node {
             return Ok(Opened::Table(table));
         }
         let is_beyond = self.is_stubborn || self.depth + 1 >= MOST_DEPTH;
+        if self.is_stubborn {
+            resources.metrics.hottest_key_rows.set_max(self.run.rows);
+        }
         if is_beyond || self.run.rows <= spec.batch_size {
             state.form = Form::Chunks;
             return Ok(Opened::Chunks);

@@ -224,6 +224,14 @@ impl Partitions {
         self.parts.iter().map(|part| part.bytes).sum()
     }
 
+    /// Bytes that all rows take, those in memory and those on disk.
+    pub(crate) fn bytes(&self) -> usize {
+        self.parts
+            .iter()
+            .map(|part| part.bytes + part.run.bytes)
+            .sum()
+    }
+
     fn send_to_disk(&mut self, partition: usize) -> Result<usize> {
         let file = self.file()?;
         let part = &mut self.parts[partition];

@@ -50,6 +50,13 @@ impl Resources {
         self.memory.new_empty()
     }
 
+    /// Notes what the build side would take, in bytes, if none of it were on disk.
+    pub(crate) fn note_in_full(&self, bytes: usize) {
+        if let Some(task) = &self.task {
+            task.would_hold(&self.memory, bytes as u64);
+        }
+    }
+
     /// Bytes for rows on their way to partitions, for a side that fills `bytes` of memory: enough that
     /// they arrive in pieces worth writing, little beside what they are taken from.
     pub(crate) fn stage_for(bytes: usize) -> usize {

@@ -89,6 +89,19 @@ impl Work {
             metrics,
         })
     }
+
+    /// Notes what the rows would take by now that are on disk: where there is a limit, no more than are kept of them.
+    fn note_in_full(&self, spilled: usize, runs: &[Run]) {
+        let Some(task) = &self.task else {
+            return;
+        };
+        let rows: usize = runs.iter().map(|run| run.rows).sum();
+        let kept = self.fetch.map_or(rows, |fetch| {
+            rows.min(fetch.saturating_mul(2).saturating_add(BEYOND_LIMIT))
+        });
+        let bytes = spilled as u128 * kept as u128 / rows.max(1) as u128;
+        task.would_hold(&self.memory, bytes as u64);
+    }
 }
 
 /// One partition that is being sorted.
@@ -102,6 +115,8 @@ struct State {
     /// On disk.
     runs: Vec<Run>,
     file: Option<Arc<RunFile>>,
+    /// Bytes that the rows took which went to disk.
+    spilled: usize,
     /// Where there is a limit: what does not come before this row is not wanted.
     bound: Option<Bound>,
     /// Why rows could not be written when memory was taken back: the sort ends with it.
@@ -129,6 +144,7 @@ impl Sorter {
                 rows: Rows::Coming(buffer),
                 runs: Vec::new(),
                 file: None,
+                spilled: 0,
                 bound: None,
                 failed: None,
             }),
@@ -313,6 +329,8 @@ impl State {
             }
             work.metrics.runs.add(1);
             self.runs.push(run);
+            self.spilled += sorted.memory().size();
+            work.note_in_full(self.spilled, &self.runs);
         }
         let empty = Buffer::new(work.memory.new_empty());
         self.rows = match was_coming {

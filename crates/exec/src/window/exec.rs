@@ -90,7 +90,7 @@ impl ExecutionPlan for ExternalWindowExec {
             &context,
             &self.metrics,
         ));
-        let open = Open::new(Arc::clone(&work), &context);
+        let open = Open::new(Arc::clone(&work));
         let rows = async_try_stream(move |emitter| {
             let windows = Windows {
                 functions,

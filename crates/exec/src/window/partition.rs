@@ -21,6 +21,7 @@ pub(crate) struct Work {
     pub(crate) batch_size: usize,
     /// Takes nothing itself; what is reserved elsewhere is of its consumer.
     memory: MemoryReservation,
+    task: Option<Arc<TaskMemory>>,
     disk: Arc<Disk>,
     pub(crate) baseline: BaselineMetrics,
     /// Partitions that went to disk.
@@ -44,6 +45,7 @@ impl Work {
             memory: MemoryConsumer::new(format!("Window[{partition}]"))
                 .with_can_spill(true)
                 .register(context.memory_pool()),
+            task: TaskMemory::of(context.memory_pool()),
             disk: Disk::new(context, spill, "a window"),
             baseline: BaselineMetrics::new(metrics, partition),
             spilled_partitions: counter("spilled_partitions"),
@@ -54,6 +56,16 @@ impl Work {
     /// A reservation of its own, empty.
     pub(crate) fn reservation(&self) -> MemoryReservation {
         self.memory.new_empty()
+    }
+
+    /// Notes what the rows of a partition would take that is on disk: themselves, and while they become one batch their
+    /// largest column again, of which `sample` tells how large it is.
+    fn note_in_full(&self, run: &Run, sample: &RecordBatch) {
+        if let Some(task) = &self.task {
+            let largest = largest_column(&[sample.clone(), sample.clone()]) / 2;
+            let again = run.bytes as u128 * largest as u128 / bytes_of(sample).max(1) as u128;
+            task.would_hold(&self.memory, (run.bytes as u128 + again) as u64);
+        }
     }
 }
 
@@ -86,12 +98,12 @@ pub(crate) enum Complete {
 }
 
 impl Open {
-    pub(crate) fn new(work: Arc<Work>, context: &TaskContext) -> Arc<Self> {
+    pub(crate) fn new(work: Arc<Work>) -> Arc<Self> {
         let open = Arc::new(Self {
             work,
             state: Mutex::default(),
         });
-        if let Some(task) = TaskMemory::of(context.memory_pool()) {
+        if let Some(task) = &open.work.task {
             let offer: Weak<Self> = Arc::downgrade(&open);
             task.offer(&open.work.memory, offer);
         }
@@ -119,7 +131,11 @@ impl Open {
         }
         state.spill(&self.work)?;
         match &mut state.rows {
-            Rows::OnDisk(run, file) => file.append(run, &rows, bytes),
+            Rows::OnDisk(run, file) => {
+                file.append(run, &rows, bytes)?;
+                self.work.note_in_full(run, &rows);
+                Ok(())
+            }
             _ => datafusion::common::internal_err!("rows that were spilled are not on disk"),
         }
     }
@@ -158,8 +174,12 @@ impl State {
         };
         let file = RunFile::create(&work.disk, &work.schema)?;
         let mut run = Run::default();
+        let sample = batches.last().cloned();
         for batch in batches.drain(..) {
             file.append(&mut run, &batch, bytes_of(&batch))?;
+        }
+        if let Some(sample) = sample {
+            work.note_in_full(&run, &sample);
         }
         let freed = memory.free();
         work.spilled_partitions.add(1);
@@ -221,7 +241,7 @@ mod tests {
         let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
         let metrics = ExecutionPlanMetricsSet::new();
         let work = Arc::new(Work::new(0, batch.schema(), &context, &metrics));
-        let open = Open::new(Arc::clone(&work), &context);
+        let open = Open::new(Arc::clone(&work));
         for _ in 0..4 {
             open.push(batch.clone()).unwrap();
         }
