@@ -30,6 +30,16 @@ struct Request<'a> {
     to: &'a Path,
     memory: String,
     seconds: f64,
+    plainly: bool,
+}
+
+/// How DuckDB goes about a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As it does by itself.
+    Usual,
+    /// On one thread, without its optimizer.
+    Plain,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +81,7 @@ impl DuckDb {
         directory: &Path,
         like: &Answer,
         bounds: Bounds,
+        manner: Manner,
     ) -> Result<Result<Answer, String>> {
         let to = directory.join("duckdb.parquet");
         let files = |number: usize| folder(directory, number).join("*.parquet");
@@ -80,6 +91,7 @@ impl DuckDb {
             to: &to,
             memory: format!("{}B", bounds.memory),
             seconds: bounds.time.as_secs_f64(),
+            plainly: manner == Manner::Plain,
         };
         let mut line = serde_json::to_string(&request)?;
         line.push('\n');

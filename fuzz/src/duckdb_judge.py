@@ -15,10 +15,13 @@ os.dup2(2, 1)
 
 for line in sys.stdin:
     request = json.loads(line)
-    connection = duckdb.connect(config={"threads": 2, "memory_limit": request["memory"]})
+    threads = 1 if request["plainly"] else 2
+    connection = duckdb.connect(config={"threads": threads, "memory_limit": request["memory"]})
     timer = threading.Timer(request["seconds"], connection.interrupt)
     timer.start()
     try:
+        if request["plainly"]:
+            connection.execute("PRAGMA disable_optimizer")
         for name, files in request["tables"].items():
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{files}')")
         connection.execute(f"COPY ({request['sql']}) TO '{request['to']}' (FORMAT parquet)")

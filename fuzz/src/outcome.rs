@@ -92,6 +92,8 @@ pub struct Tried {
     pub duckdb: BTreeMap<String, u64>,
     /// Queries whose answers were compared.
     pub compared: u64,
+    /// Whether a judge was given up, which may still be at work in the process.
+    pub is_judge_left: bool,
 }
 
 impl Tried {
@@ -102,6 +104,7 @@ impl Tried {
             seen: Vec::new(),
             duckdb: BTreeMap::new(),
             compared: 0,
+            is_judge_left: false,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::answer::Answer;
 use crate::case::{Case, Environment};
 use crate::coverage::Seen;
 use crate::data;
-use crate::duckdb::DuckDb;
+use crate::duckdb::{DuckDb, Manner};
 use crate::outcome::{Failure, FailureKind, Outcome, Refusal, Tried};
 use crate::patience;
 use crate::relation::Relation;
@@ -76,18 +76,17 @@ impl Runner {
     /// # Errors
     /// If it could not be tried, for reasons that are not the subject's.
     pub fn run(&mut self, case: &Case) -> Result<Tried> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .context("no runtime")?;
+        let (judges, runtime) = (threads()?, threads()?);
         let directory = tempfile::Builder::new()
             .prefix("plimsoll-fuzz-")
             .tempdir()?;
         let mut tried = Tried::with(Outcome::Passed);
         let mut skipped = Vec::new();
         let questions =
-            runtime.block_on(self.judge(case, directory.path(), &mut tried, &mut skipped))?;
+            judges.block_on(self.judge(case, directory.path(), &mut tried, &mut skipped));
+        // A judge that was given up may go on for minutes without yielding.
+        judges.shutdown_background();
+        let questions = questions?;
         if let Some(judged) = &self.judged {
             judged();
         }
@@ -135,7 +134,10 @@ impl Runner {
                     disputed: None,
                 }),
                 Verdict::Unsupported(why) => skipped.push(format!("unsupported: {why}")),
-                Verdict::TooLarge(what) => skipped.push(format!("too large: {what}")),
+                Verdict::TooLarge(what) => {
+                    tried.is_judge_left = what == stock::TIME;
+                    skipped.push(format!("too large: {what}"));
+                }
             }
         }
         for question in &mut questions {
@@ -168,27 +170,43 @@ impl Runner {
                 Err(error) => return (format!("not there: {error:#}"), None),
             },
         };
-        let tables = case.tables.len();
         let (sql, right) = (&written.sql, &question.right);
-        match duckdb.answer(sql, tables, directory, right, self.bounds) {
+        let tables = case.tables.len();
+        let mut ask = |manner| duckdb.answer(sql, tables, directory, right, self.bounds, manner);
+        let (answer, difference) = match ask(Manner::Usual) {
             Err(error) => {
                 self.duckdb = None;
-                (format!("gone: {error:#}"), None)
+                return (format!("gone: {error:#}"), None);
             }
             Ok(Err(why)) => {
                 let kind = why.split(['\n', '!', '"', '(']).next().unwrap_or_default();
-                (format!("no answer: {kind}"), None)
+                return (format!("no answer: {kind}"), None);
             }
             Ok(Ok(answer)) => match right.difference(&answer, false) {
-                None => ("agrees".to_owned(), None),
-                Some(difference) => {
-                    let told = format!("DuckDB: {difference}\nDuckDB's query: {sql}");
-                    let key = "disagrees with stock DataFusion".to_owned();
-                    (key, Some(Dispute { answer, told }))
-                }
+                None => return ("agrees".to_owned(), None),
+                Some(difference) => (answer, difference),
             },
+        };
+        // One that has two answers to a question is no judge of it.
+        match ask(Manner::Plain) {
+            Ok(Ok(plain)) if answer.difference(&plain, false).is_some() => {
+                ("disagrees with itself".to_owned(), None)
+            }
+            _ => {
+                let told = format!("DuckDB: {difference}\nDuckDB's query: {sql}");
+                let key = "disagrees with stock DataFusion".to_owned();
+                (key, Some(Dispute { answer, told }))
+            }
         }
     }
+}
+
+fn threads() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("no runtime")
 }
 
 /// Tries the subject, within a time.

@@ -26,6 +26,9 @@ pub struct Bounds {
     pub time: Duration,
 }
 
+/// What there is too little of for a query that the judge is given up for.
+pub const TIME: &str = "time";
+
 /// What the judge says to a query.
 pub enum Verdict {
     /// This is the answer.
@@ -78,7 +81,7 @@ pub async fn answer(
             _ => Verdict::Unsupported(error.strip_backtrace()),
         }),
         Ok(Err(error)) => Err(error),
-        Err(_) => Ok(Verdict::TooLarge("time")),
+        Err(_) => Ok(Verdict::TooLarge(TIME)),
     }
 }
 

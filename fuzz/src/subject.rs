@@ -122,7 +122,10 @@ impl Subject {
     pub fn held(&self) -> u64 {
         match self {
             Subject::Session(session) | Subject::Engine(session, _) => {
-                session.unified_memory().pools(MemoryMode::OnHeap).execution_used
+                session
+                    .unified_memory()
+                    .pools(MemoryMode::OnHeap)
+                    .execution_used
             }
             Subject::Stock(state) => state.runtime_env().memory_pool.reserved() as u64,
         }

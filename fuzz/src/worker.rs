@@ -73,8 +73,8 @@ impl Worker {
                 let tried: std::result::Result<Tried, String> = serde_json::from_str(&answer)?;
                 let tried = tried.map_err(|error| anyhow!(error))?;
                 // Threads that hang stay with their process.
-                if matches!(&tried.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Hang)
-                {
+                let hangs = matches!(&tried.outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Hang);
+                if hangs || tried.is_judge_left {
                     self.process = None;
                 }
                 return Ok(tried);
