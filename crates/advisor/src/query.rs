@@ -1,0 +1,334 @@
+//! What would have helped a query that wrote to disk, or failed, for lack of memory.
+
+use plimsoll_conf::size::spell_bytes;
+use plimsoll_conf::{Settings, fmt_bytes};
+
+use crate::MOST;
+use crate::advice::{Advice, Change, Promise};
+use crate::evidence::{Cached, Circumstances, Failure, QueryEvidence, Spill};
+use crate::line::{Line, nominal};
+
+/// What is asked for beyond what would have been held: with more memory batches are larger, and tables that are filled to
+/// the brim have grown by doubling.
+const SPARE: f64 = 1.15;
+
+/// The same for what is known only from a part of the input.
+const SPARE_OF_GUESS: f64 = 1.3;
+
+/// What would have helped a query, most helpful first: nothing if it neither failed for lack of memory or disk nor
+/// wrote to disk for lack of memory.
+pub fn for_query(evidence: &QueryEvidence, circumstances: &Circumstances<'_>) -> Vec<Advice> {
+    let spilled: u64 = evidence.spills.iter().map(|spill| spill.bytes).sum();
+    if spilled == 0 && evidence.failure.is_none() {
+        return Vec::new();
+    }
+    let (Some(line), Ok(settings)) = (Line::of(circumstances), circumstances.conf.settings())
+    else {
+        return Vec::new();
+    };
+    let case = Case {
+        evidence,
+        circumstances,
+        settings,
+        spilled,
+        line,
+    };
+    let mut all: Vec<Advice> = case.without_cache().into_iter().collect();
+    all.extend(case.lending());
+    all.extend(case.memory());
+    all.extend(case.room_on_disk());
+    all.extend(case.partitions());
+    all.extend(case.fraction());
+    all.truncate(MOST);
+    all
+}
+
+struct Case<'a> {
+    evidence: &'a QueryEvidence,
+    circumstances: &'a Circumstances<'a>,
+    settings: Settings,
+    spilled: u64,
+    line: Line<'a>,
+}
+
+impl Case<'_> {
+    /// The part of the input that was read when it failed; all if it did not.
+    fn read(&self) -> f64 {
+        let read = match self.evidence.failure {
+            Some(Failure::Memory { read, .. } | Failure::Disk { read, .. }) => read,
+            None => None,
+        };
+        read.filter(|read| *read > 0.0).unwrap_or(1.0).min(1.0)
+    }
+
+    /// The execution memory that it needed, as far as can be told.
+    fn need(&self) -> u64 {
+        let lacking = match self.evidence.failure {
+            Some(Failure::Memory { lacking, .. }) => lacking,
+            _ => 0,
+        };
+        let so_far = self.evidence.ample.max(self.evidence.peak_demand) + lacking;
+        let spare = match self.read() < 1.0 {
+            true => SPARE_OF_GUESS,
+            false => SPARE,
+        };
+        (so_far as f64 / self.read() * spare) as u64
+    }
+
+    fn stored(&self) -> u64 {
+        self.evidence
+            .cached
+            .iter()
+            .map(|cached| cached.memory)
+            .sum()
+    }
+
+    fn promise(&self) -> Promise {
+        match self.evidence.failure {
+            Some(_) => Promise::NoError,
+            None => Promise::NoSpill,
+        }
+    }
+
+    /// What happened, in words that begin a reason.
+    fn finding(&self) -> String {
+        match self.evidence.failure {
+            Some(Failure::Memory { lacking, .. }) => format!(
+                "a step that cannot go to disk lacked {}{}",
+                fmt_bytes(lacking),
+                self.when()
+            ),
+            Some(Failure::Disk { .. }) => {
+                format!(
+                    "{} did not fit on disk{}",
+                    fmt_bytes(self.spilled),
+                    self.when()
+                )
+            }
+            None => match self.evidence.spills.first() {
+                Some(spill) => spilled(spill),
+                None => String::new(),
+            },
+        }
+    }
+
+    fn when(&self) -> String {
+        match self.read() < 1.0 {
+            true => format!(
+                " when {:.0} % of the input was read",
+                (self.read() * 100.0).max(1.0)
+            ),
+            false => String::new(),
+        }
+    }
+
+    fn demand(&self) -> String {
+        let demand = (self.evidence.peak_demand as f64 / self.read()) as u64;
+        let about = match self.read() < 1.0 {
+            true => "about ",
+            false => "",
+        };
+        format!("the query would have held {about}{}", fmt_bytes(demand))
+    }
+
+    /// Less of the memory for what is cached: without a price where nothing reads it.
+    fn without_cache(&self) -> Option<Advice> {
+        let layout = &self.line.layout;
+        let stored = self.stored();
+        let now = nominal(layout, stored);
+        let seen = self.evidence.limit.unwrap_or(now).max(now);
+        let need = self.need();
+        if stored == 0 || need <= seen {
+            return None;
+        }
+        let unread = |cached: &&Cached| cached.hits == 0 && cached.memory > 0;
+        let idle = self.evidence.cached.iter().filter(unread);
+        if let Some(idle) = idle.max_by_key(|cached| cached.memory) {
+            let gained = nominal(layout, stored - idle.memory) - now;
+            if seen + gained >= need {
+                return Some(Advice {
+                    change: Change::Uncache {
+                        name: idle.name.clone(),
+                    },
+                    reason: format!(
+                        "it holds {} that nothing has read; {}, and {}",
+                        fmt_bytes(idle.memory),
+                        self.finding(),
+                        self.demand()
+                    ),
+                    promise: self.promise(),
+                });
+            }
+        }
+        self.smaller_storage_region(need, seen - now)
+    }
+
+    /// The storage fraction with which execution may take enough from cached blocks. `lent` is what it has beside.
+    fn smaller_storage_region(&self, need: u64, lent: u64) -> Option<Advice> {
+        let executor = &self.line.layout.executor;
+        let unified = executor.unified.bytes;
+        let left = unified.checked_sub(need.saturating_sub(lent))?;
+        // Two digits, rounded down.
+        let fraction = (left as f64 / unified.max(1) as f64 * 100.0).floor() / 100.0;
+        let is_smaller = left < self.stored().min(executor.storage_region.bytes);
+        is_smaller.then(|| Advice {
+            change: set("spark.memory.storageFraction", fraction.to_string()),
+            reason: format!(
+                "cached blocks kept {} from execution; {}, and {}",
+                fmt_bytes(self.stored().min(executor.storage_region.bytes)),
+                self.finding(),
+                self.demand()
+            ),
+            promise: self.promise(),
+        })
+    }
+
+    /// Memory of other parts of the line, where it is not lent although it could be.
+    fn lending(&self) -> Option<Advice> {
+        let layout = &self.line.layout;
+        if self.settings.memory.lending || !self.is_alone() {
+            return None;
+        }
+        // What the process keeps free, and what it takes to read and write rows, is not lent.
+        let lendable = layout.line.bytes / 2;
+        let more = lendable.saturating_sub(nominal(layout, 0));
+        (self.need() <= lendable && more > 0).then(|| Advice {
+            change: set("spark.plimsoll.memory.lending", "true".to_owned()),
+            reason: format!(
+                "{}, and {}; beside the {} of unified memory there is as much that nobody uses",
+                self.finding(),
+                self.demand(),
+                fmt_bytes(layout.executor.unified.bytes)
+            ),
+            promise: self.promise(),
+        })
+    }
+
+    /// Whether it could have had what is lent, and had all of what there is.
+    fn is_alone(&self) -> bool {
+        let now = nominal(&self.line.layout, self.stored());
+        let limit = self.evidence.limit.unwrap_or(now);
+        self.evidence.was_lent && limit >= now - now / 10
+    }
+
+    fn memory(&self) -> Option<Advice> {
+        let evidence = self.evidence;
+        let raised = self.line.for_execution(
+            self.need(),
+            evidence.limit,
+            evidence.was_lent && self.settings.memory.lending,
+            self.stored(),
+        )?;
+        let (most, whose) = self.circumstances.most();
+        let skew = evidence.spills.iter().find_map(|spill| spill.hottest_key);
+        let skew = skew.map_or(String::new(), |part| {
+            format!(
+                "; one key has {:.0} % of the build side: more partitions will not help",
+                part * 100.0
+            )
+        });
+        let (change, and) = match raised.line > most {
+            true => (
+                Change::Machine {
+                    memory: raised.line,
+                    setting: Box::new(raised.change),
+                },
+                format!("; {} is all {whose}", fmt_bytes(most)),
+            ),
+            false => (raised.change, String::new()),
+        };
+        Some(Advice {
+            change,
+            reason: format!("{}, and {}{skew}{and}", self.finding(), self.demand()),
+            promise: self.promise(),
+        })
+    }
+
+    /// Where what did not fit on disk would fit.
+    fn room_on_disk(&self) -> Option<Advice> {
+        let Some(Failure::Disk { most, .. }) = self.evidence.failure else {
+            return None;
+        };
+        const MIB: u64 = 1 << 20;
+        let needed = (self.spilled as f64 / self.read() * SPARE_OF_GUESS) as u64;
+        let needed = needed.next_multiple_of(64 * MIB);
+        let change = match most {
+            Some(_) => set("spark.plimsoll.spill.maxSize", spell_bytes(needed)),
+            None => Change::LocalDir { free: needed },
+        };
+        Some(Advice {
+            change,
+            reason: self.finding(),
+            promise: Promise::NoError,
+        })
+    }
+
+    /// More partitions, where rows were cut into so few that they had to be cut again.
+    fn partitions(&self) -> Option<Advice> {
+        let partitions = u64::from(self.settings.sql.shuffle_partitions);
+        let cut_again = |spill: &&Spill| {
+            spill.passes > 1 && spill.partitions >= partitions && spill.hottest_key.is_none()
+        };
+        let spill = self.evidence.spills.iter().find(cut_again)?;
+        let limit = self
+            .evidence
+            .limit
+            .unwrap_or(nominal(&self.line.layout, self.stored()));
+        // So many that one takes an eighth of the memory: several threads work on one each.
+        let enough = (8 * self.evidence.peak_demand).div_ceil(limit.max(1));
+        let enough = enough.next_power_of_two().clamp(partitions * 2, 1024);
+        Some(Advice {
+            change: set("spark.sql.shuffle.partitions", enough.to_string()),
+            reason: format!(
+                "{}, since each of {partitions} partitions was too large for the {} there are",
+                spilled(spill),
+                fmt_bytes(limit)
+            ),
+            promise: Promise::LessSpill,
+        })
+    }
+
+    /// More of the line for execution and storage, where nothing is lent and user memory can give some.
+    fn fraction(&self) -> Option<Advice> {
+        const MOST_FRACTION: f64 = 0.8;
+        let memory = &self.settings.memory;
+        let executor = &self.line.layout.executor;
+        if memory.lending || executor.off_heap.bytes > 0 {
+            return None;
+        }
+        let usable = executor.unified.bytes + executor.user.bytes;
+        let needed = self.need() + self.stored().min(executor.storage_region.bytes);
+        let fraction = (needed as f64 / usable.max(1) as f64 * 100.0).ceil() / 100.0;
+        let helps = fraction > memory.fraction.value && fraction <= MOST_FRACTION;
+        helps.then(|| Advice {
+            change: set("spark.memory.fraction", fraction.to_string()),
+            reason: format!(
+                "{}, and {}; unified memory is {}",
+                self.finding(),
+                self.demand(),
+                fmt_bytes(executor.unified.bytes)
+            ),
+            promise: self.promise(),
+        })
+    }
+}
+
+fn set(key: &str, value: String) -> Change {
+    Change::Set {
+        key: key.to_owned(),
+        value,
+        option: None,
+    }
+}
+
+fn spilled(spill: &Spill) -> String {
+    let passes = match spill.passes {
+        0 | 1 => String::new(),
+        passes => format!(" in {passes} passes"),
+    };
+    format!(
+        "{} spilled {}{passes}",
+        spill.operator,
+        fmt_bytes(spill.bytes)
+    )
+}
