@@ -30,6 +30,7 @@
 //! - **Memory** is reserved before it is taken, but for the least that a step works with: one batch. While nobody works on a build side, the memory manager may have it
 //!   written to disk (`collect::Reclaimer`).
 
+mod backing;
 mod bounds;
 mod build_side;
 mod collect;
@@ -56,6 +57,7 @@ mod scatter;
 mod spec;
 mod stream;
 mod table;
+mod whole;
 
 pub(crate) use collect::collect;
 pub use exec::HybridHashJoinExec;

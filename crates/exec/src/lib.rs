@@ -4,6 +4,7 @@
 
 mod aggregate;
 pub mod batches;
+mod broadcast;
 mod dynamic_filter;
 mod hash_join;
 pub mod ipc;
@@ -17,6 +18,10 @@ mod window;
 mod window_views;
 
 pub use aggregate::{HybridHashAggregateExec, HybridHashAggregates};
+pub use broadcast::{
+    BroadcastChoice, BroadcastHintExec, BroadcastJoins, BroadcastMemory, BroadcastOutcome, Reason,
+    Side,
+};
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};

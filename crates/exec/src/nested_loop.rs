@@ -149,7 +149,7 @@ impl ExecutionPlan for BlockNestedLoopJoinExec {
         }
         let metrics = JoinMetrics::new(partition, &self.metrics);
         let baseline = metrics.baseline.clone();
-        let resources = Resources::new("NestedLoopJoin".to_owned(), &context, 1, metrics);
+        let resources = Resources::new("NestedLoopJoin".to_owned(), &context, 1, metrics, None);
         let spec = Arc::new(self.spec(&context));
         let build = self.running.lock().start(partition, probes, || {
             let input = self.left.execute(0, Arc::clone(&context))?;

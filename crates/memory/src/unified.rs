@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::admission::{Admission, Admitted};
@@ -75,7 +76,7 @@ impl Region {
 }
 
 /// The sizes of the two pools of one region, and what of them is in use, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PoolSizes {
     /// What execution has now; it moves with the soft border.
     pub execution: u64,
@@ -173,6 +174,11 @@ impl UnifiedMemory {
     /// memory that nobody reserved. Requests past it are granted nothing; what is held already stays.
     pub fn set_allowance(&self, bytes: u64) {
         self.state.lock().allowance = bytes;
+    }
+
+    /// What may be in use of all regions together, in bytes, if that is bounded; see [`set_allowance`](Self::set_allowance).
+    pub fn allowance(&self) -> Option<u64> {
+        Some(self.state.lock().allowance).filter(|bytes| *bytes < u64::MAX)
     }
 
     /// What execution and storage hold of all regions, in bytes.
@@ -369,6 +375,11 @@ impl UnifiedMemory {
             self.region(mode, |region| region.pinned -= bytes);
         }
         is_stored
+    }
+
+    /// The part of one region that execution may not evict from, in bytes.
+    pub fn storage_region(&self, mode: MemoryMode) -> u64 {
+        self.region(mode, |region| region.limit.storage)
     }
 
     /// Gives back `bytes` of what is pinned.

@@ -377,11 +377,13 @@ impl Part {
         }
     }
 
-    /// Bytes of the table, if it is one that nobody is probing and that is worth writing.
+    /// Bytes of the table, if it is one that nobody is probing, that is worth writing and that may be.
     fn idle(&self) -> Option<usize> {
         match &self.held {
             Held::Table(table)
-                if Arc::strong_count(table) == 1 && table.reserved() >= LEAST_WORTH_SPILLING =>
+                if Arc::strong_count(table) == 1
+                    && table.is_reclaimable()
+                    && table.reserved() >= LEAST_WORTH_SPILLING =>
             {
                 Some(table.reserved())
             }

@@ -2,9 +2,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
-use datafusion::common::utils::memory::RecordBatchMemoryCounter;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::MemoryReservation;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use plimsoll_memory::Reclaim;
@@ -16,6 +14,7 @@ use super::partitions::Partitions;
 use super::resources::Resources;
 use super::spec::Spec;
 use super::table::Table;
+use super::whole::Whole;
 use crate::batches::{bytes_of, largest_column, with_lean_dictionaries};
 
 /// Build rows as they come: kept as they are while they fit, and cut into partitions from the moment
@@ -34,44 +33,6 @@ enum Kept {
     Cut(Partitions),
 }
 
-struct Whole {
-    /// Each batch with the bytes that were reserved for it.
-    batches: Vec<(RecordBatch, usize)>,
-    counter: RecordBatchMemoryCounter,
-    /// Covers the batches, and the memory that is needed to cut them.
-    memory: MemoryReservation,
-    /// What of it is for cutting.
-    headroom: usize,
-}
-
-impl Whole {
-    fn new(resources: &Resources) -> Self {
-        Self {
-            batches: Vec::new(),
-            counter: RecordBatchMemoryCounter::new(),
-            memory: resources.reservation(),
-            headroom: 0,
-        }
-    }
-
-    /// Gives the batch back if memory for it is refused.
-    fn push(&mut self, batch: RecordBatch) -> std::result::Result<(), RecordBatch> {
-        let bytes = self.counter.count_batch(&batch);
-        let headroom = Resources::stage_for(self.counter.memory_usage());
-        let more = headroom.saturating_sub(self.headroom);
-        if self.memory.try_grow(bytes + more).is_err() {
-            return Err(batch);
-        }
-        self.headroom += more;
-        self.batches.push((batch, bytes));
-        Ok(())
-    }
-
-    fn free_headroom(&mut self) {
-        self.memory.shrink(std::mem::take(&mut self.headroom));
-    }
-}
-
 impl Collector {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
         if self.rows == 0 {
@@ -81,7 +42,7 @@ impl Collector {
         self.rows += batch.num_rows();
         let batch = match &mut self.kept {
             Kept::Cut(partitions) => return partitions.push(batch, None),
-            Kept::Whole(whole) => match whole.push(batch) {
+            Kept::Whole(whole) => match whole.push(batch, &self.resources) {
                 Ok(()) => return Ok(()),
                 Err(batch) => batch,
             },
@@ -92,14 +53,8 @@ impl Collector {
     /// Cuts what was kept whole into partitions.
     fn cut(&mut self) -> Result<&mut Partitions> {
         if let Kept::Whole(whole) = &mut self.kept {
-            let mut whole = std::mem::replace(whole, Whole::new(&self.resources));
-            let bytes = whole.memory.size();
-            whole.free_headroom();
-            let memory = whole.memory;
-            let mut partitions = Partitions::new(&self.spec, &self.resources, 0, bytes, memory);
-            for (batch, bytes) in whole.batches {
-                partitions.push_counted(batch, bytes, None)?;
-            }
+            let whole = std::mem::replace(whole, Whole::new(&self.resources));
+            let partitions = whole.into_partitions(&self.spec, &self.resources)?;
             self.kept = Kept::Cut(partitions);
         }
         match &mut self.kept {
@@ -121,12 +76,15 @@ impl Collector {
     /// Bytes that could be freed.
     fn reclaimable(&self) -> usize {
         match &self.kept {
-            Kept::Whole(whole) => whole.memory.size() - whole.headroom,
+            Kept::Whole(whole) => whole.reclaimable(),
             Kept::Cut(partitions) => partitions.spillable(),
         }
     }
 
     fn reclaim(&mut self, bytes: usize) -> Result<usize> {
+        if self.reclaimable() == 0 {
+            return Ok(0);
+        }
         let partitions = self.cut()?;
         let mut freed = 0;
         while freed < bytes {
@@ -140,25 +98,21 @@ impl Collector {
 
     async fn finish(mut self, probes: usize) -> Result<BuildSide> {
         if let Kept::Whole(whole) = &mut self.kept {
-            whole.free_headroom();
-            let batches: Vec<_> = whole
-                .batches
-                .iter()
-                .map(|(batch, _)| batch.clone())
-                .collect();
-            let extra = Table::extra_bytes(&self.spec, &batches);
-            if extra.is_some_and(|extra| whole.memory.try_grow(extra).is_ok()) {
-                let whole = std::mem::replace(whole, Whole::new(&self.resources));
-                drop(whole.batches);
-                let table = Table::new(&self.spec, batches, None, whole.memory).await?;
-                self.resources.metrics.build_mem_used.add(table.reserved());
-                self.resources.note_in_full(table.reserved());
-                return Ok(BuildSide::of_table(
-                    self.spec,
-                    self.resources,
-                    table,
-                    probes,
-                ));
+            let whole = std::mem::replace(whole, Whole::new(&self.resources));
+            match whole.into_table(&self.spec, &self.resources).await? {
+                Ok(table) => {
+                    self.resources.metrics.build_mem_used.add(table.reserved());
+                    if table.is_reclaimable() {
+                        self.resources.note_in_full(table.reserved());
+                    }
+                    return Ok(BuildSide::of_table(
+                        self.spec,
+                        self.resources,
+                        table,
+                        probes,
+                    ));
+                }
+                Err(whole) => self.kept = Kept::Whole(whole),
             }
         }
         self.cut()?.flush()?;
@@ -265,7 +219,7 @@ pub(crate) async fn collect(
     let whole = Whole::new(&resources);
     if let Some(task) = &resources.task {
         let offer: std::sync::Weak<Reclaimer> = Arc::downgrade(&reclaimer);
-        task.offer(&whole.memory, offer);
+        task.offer(&resources.reservation(), offer);
     }
     *reclaimer.stage.lock() = Stage::Collecting(Box::new(Collector {
         spec,

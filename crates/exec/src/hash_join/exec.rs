@@ -28,6 +28,8 @@ use super::resources::Resources;
 use super::running::{Running, Shares};
 use super::spec::Spec;
 use super::stream::Prober;
+use crate::broadcast::build::{Broadcast, Building};
+use crate::broadcast::{BroadcastChoice, BroadcastOutcome, Side};
 
 /// A hash join that keeps to its memory.
 ///
@@ -40,6 +42,8 @@ pub struct HybridHashJoinExec {
     /// How many partitions a build side that does not fit is cut into.
     partitions: usize,
     columns: Vec<ColumnIndex>,
+    /// The build side's, if it is a broadcast.
+    broadcast: Option<Arc<Broadcast>>,
     properties: Arc<PlanProperties>,
     pub(crate) running: Mutex<Running<Shares>>,
     metrics: ExecutionPlanMetricsSet,
@@ -72,6 +76,7 @@ impl HybridHashJoinExec {
             join,
             partitions,
             columns,
+            broadcast: None,
             properties: Arc::new(properties),
             running: Mutex::default(),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -88,8 +93,39 @@ impl HybridHashJoinExec {
         &self.columns
     }
 
+    /// The same join with its build side as a broadcast.
+    pub(crate) fn broadcasting(mut self, choice: BroadcastChoice) -> Self {
+        self.broadcast = Some(Broadcast::new(choice));
+        self
+    }
+
+    /// What has become of its broadcast, if it is a broadcast join whose build side has been read.
+    pub fn broadcast(&self) -> Option<BroadcastOutcome> {
+        self.broadcast.as_ref()?.outcome()
+    }
+
     fn with_join(&self, join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(join, self.partitions)?))
+        let own = Self::new(join, self.partitions)?;
+        Ok(Arc::new(match &self.broadcast {
+            Some(broadcast) => own.broadcasting(broadcast.choice),
+            None => own,
+        }))
+    }
+
+    /// The keys of the join as the query has them, its left side on the left.
+    fn keys(&self) -> String {
+        let keys: Vec<String> = self
+            .join
+            .on
+            .iter()
+            .map(|(build, probe)| match &self.broadcast {
+                Some(broadcast) if broadcast.choice.side == Side::Right => {
+                    format!("{probe} = {build}")
+                }
+                _ => format!("{build} = {probe}"),
+            })
+            .collect();
+        keys.join(" AND ")
     }
 
     /// A plan made of the described join, with this one in its place.
@@ -144,7 +180,13 @@ impl DisplayAs for HybridHashJoinExec {
         }
         let described = Described(&self.join, format).to_string();
         match described.strip_prefix("HashJoinExec") {
-            Some(rest) => write!(f, "HybridHashJoinExec{rest}"),
+            Some(rest) => {
+                write!(f, "HybridHashJoinExec{rest}")?;
+                match &self.broadcast {
+                    Some(broadcast) => write!(f, ", broadcast={}", broadcast.choice),
+                    None => Ok(()),
+                }
+            }
             None => f.write_str(&described),
         }
     }
@@ -224,7 +266,10 @@ impl ExecutionPlan for HybridHashJoinExec {
         }
         let metrics = JoinMetrics::new(partition, &self.metrics);
         let baseline = metrics.baseline.clone();
-        let resources = Resources::new(name, &context, self.partitions, metrics);
+        let broadcast = self.broadcast.as_ref().and_then(|broadcast| {
+            Building::new(broadcast, self.keys(), partition, &self.metrics, &context)
+        });
+        let resources = Resources::new(name, &context, self.partitions, metrics, broadcast);
         let spec = Arc::new(self.spec(&context));
         let (build, filter) = self.build(partition, &spec, &resources, &context)?;
         let probe = self.join.right.execute(partition, context)?;

@@ -5,6 +5,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use plimsoll_memory::TaskMemory;
 
 use super::metrics::JoinMetrics;
+use crate::broadcast::build::Building;
 use crate::spill::Disk;
 
 /// What one build side and those who probe it may use.
@@ -17,6 +18,8 @@ pub(crate) struct Resources {
     pub(crate) partitions: usize,
     pub(crate) batch_size: usize,
     pub(crate) metrics: JoinMetrics,
+    /// How the build side is built and kept, if it is a broadcast.
+    pub(crate) broadcast: Option<Building>,
 }
 
 /// The least memory for rows on their way to partitions, and the most.
@@ -31,6 +34,7 @@ impl Resources {
         context: &TaskContext,
         partitions: usize,
         metrics: JoinMetrics,
+        broadcast: Option<Building>,
     ) -> Arc<Self> {
         let pool = context.memory_pool();
         Arc::new(Self {
@@ -42,6 +46,7 @@ impl Resources {
             partitions,
             batch_size: context.session_config().batch_size(),
             metrics,
+            broadcast,
         })
     }
 

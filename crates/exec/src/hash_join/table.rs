@@ -1,8 +1,9 @@
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
-use datafusion::execution::memory_pool::MemoryReservation;
+use plimsoll_memory::PinnedStorage;
 
+use super::backing::Backing;
 use super::flags::Flags;
 use super::index::Index;
 use super::keys::Keys;
@@ -16,7 +17,7 @@ pub(crate) struct Table {
     pub(crate) keys: Vec<ArrayRef>,
     pub(crate) index: Index,
     flags: Option<Flags>,
-    memory: MemoryReservation,
+    memory: Backing,
 }
 
 impl Table {
@@ -37,8 +38,9 @@ impl Table {
         spec: &Spec,
         batches: Vec<RecordBatch>,
         flags: Option<Flags>,
-        memory: MemoryReservation,
+        memory: impl Into<Backing>,
     ) -> Result<Self> {
+        let mut memory = memory.into();
         let batch = concat_by_column(&spec.build_schema, batches).await?;
         let keys = Keys::of(&spec.build_keys, &batch, spec.null_equality)?;
         let rows = batch.num_rows();
@@ -47,7 +49,7 @@ impl Table {
         let room = memory.size().saturating_sub(bytes_of(&batch) + flag_bytes);
         let index = Index::new(&keys, rows, room.max(Index::bytes(rows))).await?;
         let flags = flags.or_else(|| spec.of_build().map(|_| Flags::new(rows)));
-        memory.resize(bytes_of(&batch) + index.size() + flag_bytes);
+        memory.settle(bytes_of(&batch) + index.size() + flag_bytes);
         Ok(Self {
             batch,
             keys: keys.columns,
@@ -64,6 +66,17 @@ impl Table {
     /// Bytes that letting go of the table frees.
     pub(crate) fn reserved(&self) -> usize {
         self.memory.size()
+    }
+
+    /// Whether it may be moved to disk for others. A broadcast may not.
+    pub(crate) fn is_reclaimable(&self) -> bool {
+        self.memory.is_executions()
+    }
+
+    /// Goes on living in storage memory of at least as many bytes as it has reserved, of which it keeps as many.
+    pub(crate) fn move_to(&mut self, mut storage: PinnedStorage) {
+        storage.shrink_to(self.reserved() as u64);
+        self.memory = Backing::Storage(storage);
     }
 
     /// Notes that these rows were matched.

@@ -1,0 +1,189 @@
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::Result;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
+
+use super::choice::{BroadcastChoice, Known, Side, choose};
+use super::hint::BroadcastHintExec;
+use crate::hash_join::HybridHashJoinExec;
+
+/// Decides which joins on equal keys are broadcast joins, as Spark's `JoinSelection` does, and takes the hints out of the
+/// plan. It has its place before all other rules.
+///
+/// The threshold is DataFusion's option `hash_join_single_partition_threshold`, in bytes; 0 is none. A broadcast join becomes
+/// a [`HybridHashJoinExec`] at once, which the rules that choose sides by size leave as it is. The others become
+/// partitioned joins, in which those rules choose the side to build.
+#[derive(Debug)]
+pub struct BroadcastJoins {
+    partitions: usize,
+    is_allowed: bool,
+}
+
+impl BroadcastJoins {
+    /// The rule, for joins that cut a build side which does not fit into at most `partitions` partitions. If broadcasts are
+    /// not allowed there are none, whatever hints and sizes say: for a query that has run out of memory with them.
+    pub fn new(partitions: usize, is_allowed: bool) -> Self {
+        Self {
+            partitions,
+            is_allowed,
+        }
+    }
+
+    fn decide(
+        &self,
+        join: &HashJoinExec,
+        config: &ConfigOptions,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let threshold = config.optimizer.hash_join_single_partition_threshold as u64;
+        let threshold = Some(threshold).filter(|bytes| *bytes > 0);
+        let choice = match self.is_allowed && !join.null_aware {
+            true => choose(
+                join.join_type,
+                known(&join.left),
+                known(&join.right),
+                threshold,
+            ),
+            // A NOT IN that knows NULLs has but one side that can be built, and that is not Spark's.
+            false => None,
+        };
+        if let Some(choice) = choice {
+            return self.broadcast(join, choice).map(Some);
+        }
+        match join.mode {
+            PartitionMode::Auto => {
+                let mode = PartitionMode::Partitioned;
+                let join = join.builder().with_partition_mode(mode).build()?;
+                Ok(Some(Arc::new(join)))
+            }
+            PartitionMode::CollectLeft | PartitionMode::Partitioned => Ok(None),
+        }
+    }
+
+    fn broadcast(
+        &self,
+        join: &HashJoinExec,
+        choice: BroadcastChoice,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mode = PartitionMode::CollectLeft;
+        let join = match choice.side {
+            Side::Left => Arc::new(join.builder().with_partition_mode(mode).build()?) as _,
+            // The left side is the one that is built. Columns are put in order again by a projection.
+            Side::Right => join.swap_inputs(mode)?,
+        };
+        self.hybrid(join, choice)
+    }
+
+    fn hybrid(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        choice: BroadcastChoice,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+            let join = HybridHashJoinExec::new(join, self.partitions)?.broadcasting(choice);
+            return Ok(Arc::new(join));
+        }
+        match plan.children().as_slice() {
+            [only] if plan.is::<ProjectionExec>() => {
+                let child = self.hybrid(Arc::clone(only), choice)?;
+                let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+                plan.replace_children(vec![child], options)
+            }
+            _ => Ok(plan),
+        }
+    }
+}
+
+impl PhysicalOptimizerRule for BroadcastJoins {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        config: &ConfigOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let decided = plan
+            .transform_up(|node| {
+                let decided = match node.downcast_ref::<HashJoinExec>() {
+                    Some(join) => self.decide(join, config)?,
+                    None => None,
+                };
+                Ok(match decided {
+                    Some(join) => Transformed::yes(join),
+                    None => Transformed::no(node),
+                })
+            })
+            .data()?;
+        decided
+            .transform_up(|node| {
+                Ok(match node.downcast_ref::<BroadcastHintExec>() {
+                    Some(hint) => Transformed::yes(Arc::clone(hint.input())),
+                    None => Transformed::no(node),
+                })
+            })
+            .data()
+    }
+
+    fn name(&self) -> &str {
+        "BroadcastJoins"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+fn known(side: &Arc<dyn ExecutionPlan>) -> Known {
+    Known {
+        is_hinted: is_hinted(side),
+        bytes: size(side),
+    }
+}
+
+/// Whether there is a hint on it, or on what it is made of alone.
+fn is_hinted(side: &Arc<dyn ExecutionPlan>) -> bool {
+    let mut next = side;
+    loop {
+        if next.is::<BroadcastHintExec>() {
+            return true;
+        }
+        match next.children().as_slice() {
+            [only] => next = only,
+            _ => return false,
+        }
+    }
+}
+
+/// Its size in bytes, if statistics tell that, or how many rows it has.
+fn size(side: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+    let statistics = StatisticsContext::new()
+        .compute(side.as_ref(), &StatisticsArgs::new())
+        .ok()?;
+    if let Some(bytes) = statistics.total_byte_size.get_value() {
+        return Some(*bytes as u64);
+    }
+    let rows = *statistics.num_rows.get_value()? as u64;
+    Some(rows.saturating_mul(row_size(&side.schema())))
+}
+
+/// What a row of these columns takes, in bytes: texts and the like are taken to be 20 long. Spark's
+/// `EstimationUtils.getSizePerRow`.
+fn row_size(schema: &SchemaRef) -> u64 {
+    const OF_ROW: u64 = 8;
+    const OF_TEXT: u64 = 20 + 12;
+    let of_column = |data_type: &DataType| match data_type {
+        DataType::Boolean => 1,
+        other => other
+            .primitive_width()
+            .map_or(OF_TEXT, |width| width as u64),
+    };
+    let columns = schema.fields().iter();
+    OF_ROW
+        + columns
+            .map(|field| of_column(field.data_type()))
+            .sum::<u64>()
+}
