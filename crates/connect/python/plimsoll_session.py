@@ -34,6 +34,9 @@ LOCAL_MASTER = re.compile(r"local(\[\s*(\*|\d+)\s*(,\s*\d+\s*)?\])?")
 # Seconds that a call of no length may take. Without a limit a stuck engine would hold up the end of the script.
 DEADLINES = {"ReleaseSession": 5.0, "Interrupt": 10.0, "ReleaseExecute": 10.0}
 
+# What the engine knows the requests of `DataFrame.toLocalIterator` by.
+LOCAL_ITERATOR = "plimsoll/local-iterator"
+
 # Options that the script gave where there was no builder yet (`SparkContext.setSystemProperty`).
 early_options: dict[str, str] = {}
 
@@ -137,6 +140,38 @@ def install_in_client(engine: Engine) -> None:
         atexit.register(release, self, os.getpid())
 
     SparkConnectClient.__init__ = init
+    install_local_iterator()
+
+
+class LocalIterator:
+    """A client as `SparkConnectClient.to_table_as_iterator` sees it: its requests say that their rows are read one after the
+    other and not kept.
+
+    ``collect`` and ``toLocalIterator`` send the same request, and ``spark.driver.maxResultSize`` is to bound the first only.
+    The mark is made in what the one call sees of the client, so that no other call, of whatever thread, has it.
+    """
+
+    def __init__(self, client: SparkConnectClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def _execute_plan_request_with_metadata(self, *args: Any, **kwargs: Any) -> Any:
+        request = self._client._execute_plan_request_with_metadata(*args, **kwargs)
+        request.request_options.add().extension.type_url = LOCAL_ITERATOR
+        return request
+
+
+def install_local_iterator() -> None:
+    """Has the requests of ``DataFrame.toLocalIterator`` marked as such."""
+    stock = SparkConnectClient.to_table_as_iterator
+
+    @functools.wraps(stock)
+    def to_table_as_iterator(self: SparkConnectClient, *args: Any, **kwargs: Any) -> Any:
+        return stock(LocalIterator(self), *args, **kwargs)  # type: ignore[arg-type]
+
+    SparkConnectClient.to_table_as_iterator = to_table_as_iterator
 
 
 def uninterrupted(start_call: Callable[..., Any]) -> Callable[..., Any]:

@@ -97,6 +97,8 @@ fn pair(key: String, value: Option<String>) -> KeyValue {
 fn of_spark(key: &str) -> Option<String> {
     let value = match key {
         "spark.sql.execution.arrow.maxRecordsPerBatch" => "10000",
+        // Heard by `wire::compression`, which says why it is not Spark's default.
+        "spark.sql.execution.arrow.compression.codec" => "lz4",
         "spark.sql.session.localRelationCacheThreshold" => "1048576",
         "spark.sql.session.localRelationChunkSizeRows" => "10000",
         "spark.sql.session.localRelationChunkSizeBytes" => "16777216",
@@ -141,9 +143,9 @@ fn change(session: &ClientSession, set: proto::config_request::Set) -> Result<Se
         };
         match session.engine.set_setting(&key, &value, origin) {
             Ok(changed) => {
-                for size in changed.sizes {
-                    tracing::info!("{key} = {value}: {size}");
-                }
+                // What a builder sets is where the session begins: there is no old value that anybody knew.
+                let sizes = told(&format!("{key} = {value}"), &changed.sizes);
+                settings.warnings.extend(sizes.filter(|_| !is_start));
                 // What is heard here need not be known to the engine.
                 if of_spark(&key).is_none() {
                     settings.warnings.extend(changed.warnings);
@@ -163,10 +165,19 @@ fn take_back(
     let mut settings = Settings::default();
     for key in unset.keys {
         let changed = session.engine.unset_setting(&key).map_err(of_setting)?;
+        let sizes = told(&format!("unset {key}"), &changed.sizes);
+        settings.warnings.extend(sizes);
         settings.warnings.extend(changed.warnings);
         settings.pairs.push(pair(key, None));
     }
     Ok(settings)
+}
+
+/// What a change of a setting came to, old and new, in one line for the client and in the log.
+fn told(what: &str, sizes: &[String]) -> Option<String> {
+    let told = (!sizes.is_empty()).then(|| format!("{what}: {}", sizes.join("; ")))?;
+    tracing::info!("{told}");
+    Some(told)
 }
 
 /// The error of a setting under the condition that Spark gives it.

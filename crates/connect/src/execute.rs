@@ -1,14 +1,12 @@
 //! Carrying out a plan: the rows of a relation, or a command.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use futures::StreamExt;
-use plimsoll_conf::fmt_bytes;
-use plimsoll_driver::{FileFormat, Rows, SaveMode, WriteRequest};
+use plimsoll_driver::{FileFormat, Rows, SaveMode, Target, WriteRequest};
 use spark_connect_proto as proto;
 use spark_connect_proto::command::CommandType;
 use spark_connect_proto::execute_plan_response::execution_progress::StageInfo;
@@ -18,13 +16,13 @@ use spark_connect_proto::relation::RelType;
 use spark_connect_proto::write_operation::{SaveMode as AskedMode, SaveType};
 use tokio::time::MissedTickBehavior;
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::expression::needed;
 use crate::frame::Frame;
 use crate::operations::Responses;
 use crate::plan::{Planner, not_a_format};
 use crate::sessions::ClientSession;
-use crate::wire::Encoder;
+use crate::wire::{Encoder, compression};
 use crate::{describe, types};
 
 /// Whether an overwrite replaces all partitions or just those that it writes.
@@ -86,17 +84,13 @@ async fn rows(
             (rows, frame.names())
         }
     };
-    let most = session
-        .engine
-        .conf()
-        .settings()
-        .map_err(plimsoll_driver::Error::from)?;
-    let most = most.memory.max_result_size.map(NonZeroU64::get);
+    let reader = responses.reader();
+    let compression = compression(&session.engine.conf(), reader.is_python)?;
+    let encoder = Encoder::new(&rows.schema(), Some(&names), &time_zone).compressed(compression);
     let answer = Answer {
-        encoder: Encoder::new(&rows.schema(), Some(&names), &time_zone),
+        encoder,
         sent: 0,
-        bytes: 0,
-        most,
+        is_bounded: !reader.is_local_iterator,
     };
     answer.send(rows, responses).await
 }
@@ -128,10 +122,9 @@ struct Answer {
     encoder: Encoder,
     /// Rows sent so far.
     sent: i64,
-    /// Bytes sent so far, as they are on the wire.
-    bytes: u64,
-    /// `spark.driver.maxResultSize`, if there is a limit.
-    most: Option<u64>,
+    /// Whether `spark.driver.maxResultSize` bounds what is sent: not what is read as it comes and not kept, for which
+    /// classic Spark has one partition at a time in its driver.
+    is_bounded: bool,
 }
 
 impl Answer {
@@ -152,6 +145,10 @@ impl Answer {
             };
             for piece in self.encoder.pieces(&batch, ROWS, BYTES)? {
                 let response = self.batch(&piece)?;
+                if self.is_bounded {
+                    rows.count_result(piece.num_rows() as u64, response.data.len() as u64)?;
+                }
+                let response = ResponseType::ArrowBatch(response);
                 if responses.send(response, schema.take()).await.is_err() {
                     return Ok(());
                 }
@@ -160,44 +157,26 @@ impl Answer {
         // The client learns the schema from a batch, of no rows if need be.
         if schema.is_some() {
             let response = self.batch(&RecordBatch::new_empty(self.encoder.schema()))?;
+            let response = ResponseType::ArrowBatch(response);
             // Whoever is gone does not miss it.
             let _ = responses.send(response, schema.take()).await;
         }
         Ok(())
     }
 
-    /// A batch as it is sent, counted.
-    ///
-    /// # Errors
-    /// If all that was sent is more than `spark.driver.maxResultSize`.
-    fn batch(&mut self, batch: &RecordBatch) -> Result<ResponseType, Error> {
+    /// A batch as it is sent.
+    fn batch(&mut self, batch: &RecordBatch) -> Result<ArrowBatch, Error> {
         let data = self.encoder.encode(batch)?;
-        self.bytes += data.len() as u64;
-        if let Some(most) = self.most.filter(|most| self.bytes > *most) {
-            return Err(too_large(self.bytes, most));
-        }
         let start = self.sent;
         let row_count = batch.num_rows() as i64;
         self.sent += row_count;
-        Ok(ResponseType::ArrowBatch(ArrowBatch {
+        Ok(ArrowBatch {
             row_count,
             data: data.into(),
             start_offset: Some(start),
             ..ArrowBatch::default()
-        }))
+        })
     }
-}
-
-/// The error of a result that is larger than the driver takes, in the words of Spark's `TaskSetManager`.
-fn too_large(bytes: u64, most: u64) -> Error {
-    Error::of_message(
-        Kind::Spark,
-        format!(
-            "Job aborted: Total size of serialized results of 1 tasks ({}) is bigger than spark.driver.maxResultSize ({}). Fetch less (df.limit(1000).collect()), write the rows to files (df.write.parquet), or set spark.driver.maxResultSize higher (0 for no limit)",
-            fmt_bytes(bytes),
-            fmt_bytes(most)
-        ),
-    )
 }
 
 /// The one stage that a local query is.
@@ -387,6 +366,7 @@ async fn write_files(
     let request = WriteRequest {
         format,
         path,
+        target: Target::Directory,
         mode,
         partition_by,
         options,

@@ -3,6 +3,7 @@
 
 mod buffer;
 mod operation;
+mod reader;
 mod responses;
 
 use std::collections::{HashMap, VecDeque};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures::{FutureExt, Stream, stream};
 use parking_lot::Mutex;
+use plimsoll_memory::{DriverMemory, DriverUse};
 use spark_connect_proto::ExecutePlanResponse;
 use spark_connect_proto::get_status_response::operation_status::OperationState;
 use tokio::runtime::Handle;
@@ -22,6 +24,7 @@ use crate::errors::Errors;
 
 pub(crate) use operation::About;
 use operation::{Listener, Operation};
+pub(crate) use reader::Reader;
 pub(crate) use responses::Responses;
 
 /// How long an operation waits for its client to come back. Spark's
@@ -33,6 +36,7 @@ const REMEMBERED: usize = 256;
 /// The operations of one session.
 pub(crate) struct Operations {
     errors: Arc<Errors>,
+    driver: Arc<DriverMemory>,
     known: Mutex<Known>,
 }
 
@@ -81,9 +85,10 @@ pub(crate) enum Which<'a> {
 }
 
 impl Operations {
-    pub(crate) fn new(errors: Arc<Errors>) -> Self {
+    pub(crate) fn new(errors: Arc<Errors>, driver: Arc<DriverMemory>) -> Self {
         Self {
             errors,
+            driver,
             known: Mutex::default(),
         }
     }
@@ -100,7 +105,8 @@ impl Operations {
     {
         self.sweep(Instant::now());
         let id = about.id.clone();
-        let operation = Arc::new(Operation::new(about, Arc::clone(&self.errors)));
+        let results = self.driver.account(DriverUse::Results);
+        let operation = Arc::new(Operation::new(about, Arc::clone(&self.errors), results));
         let listener = operation.attach(None)?;
         {
             let mut known = self.known.lock();
@@ -265,6 +271,7 @@ mod tests {
             tags: Vec::new(),
             reattachable,
             chunk_bytes: None,
+            reader: Reader::default(),
         }
     }
 
@@ -277,7 +284,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_operation_left_alone_is_ended_and_its_client_told_why() {
-        let operations = Operations::new(Arc::default());
+        let operations = Operations::new(Arc::default(), DriverMemory::new(u64::MAX));
         let work = |_| std::future::pending();
         let stream = operations.start(about("a", true), &Handle::current(), work);
         operations.sweep(Instant::now() + 2 * ABANDONED_AFTER);
@@ -295,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn progress_passes_and_takes_no_place_among_the_responses() {
-        let operations = Operations::new(Arc::default());
+        let operations = Operations::new(Arc::default(), DriverMemory::new(u64::MAX));
         let (go_on, gone_on) = tokio::sync::oneshot::channel::<()>();
         let work = |responses: Responses| async move {
             responses.send(batch(0), None).await?;

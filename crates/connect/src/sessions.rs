@@ -53,9 +53,9 @@ impl ClientSession {
             session_id: session_id.to_owned(),
             server_side_session_id: Uuid::new_v4().to_string(),
             artifacts: Artifacts::new(engine.local_directory().to_owned()),
+            operations: Operations::new(Arc::clone(&errors), engine.driver_books()),
             engine,
             known_files: KnownFiles::default(),
-            operations: Operations::new(Arc::clone(&errors)),
             errors,
             last_used: Mutex::new(Instant::now()),
         }

@@ -1,5 +1,6 @@
 //! Rows on the wire: Arrow's IPC format in the shape that Spark gives it (`ArrowConverters`).
 
+mod compression;
 mod decode;
 mod reshape;
 mod size;
@@ -9,20 +10,26 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
-use datafusion::arrow::ipc::writer::StreamWriter;
+use datafusion::arrow::ipc::CompressionType;
+use datafusion::arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use plimsoll_driver::spark_type;
 
+pub(crate) use compression::compression;
 pub(crate) use decode::decode_ipc;
 pub(crate) use reshape::reshape;
 
 use crate::error::Error;
 use crate::types::{in_time_zone, key_and_value};
 
+/// The bytes of a batch that is worth compressing: of a smaller one the headers are much.
+const WORTH_COMPRESSING: usize = 4 << 10;
+
 /// Turns the engine's batches into what a client of Spark expects.
 #[derive(Debug, Clone)]
 pub(crate) struct Encoder {
     spark: SchemaRef,
     wire: SchemaRef,
+    compression: Option<CompressionType>,
 }
 
 impl Encoder {
@@ -43,6 +50,15 @@ impl Encoder {
         Self {
             wire: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
             spark: Arc::new(spark),
+            compression: None,
+        }
+    }
+
+    /// With buffers compressed so, each that is smaller for it.
+    pub(crate) fn compressed(self, compression: Option<CompressionType>) -> Self {
+        Self {
+            compression,
+            ..self
         }
     }
 
@@ -55,7 +71,11 @@ impl Encoder {
     /// A complete IPC stream: the schema, one batch, the end. Spark sends this for each ArrowBatch.
     pub(crate) fn encode(&self, batch: &RecordBatch) -> Result<Vec<u8>, Error> {
         let batch = self.convert(batch)?;
-        let mut writer = StreamWriter::try_new(vec![], &self.wire)?;
+        let compression = self
+            .compression
+            .filter(|_| size::of_batch(&batch) >= WORTH_COMPRESSING);
+        let options = IpcWriteOptions::default().try_with_compression(compression)?;
+        let mut writer = StreamWriter::try_new_with_options(vec![], &self.wire, options)?;
         writer.write(&batch)?;
         Ok(writer.into_inner()?)
     }

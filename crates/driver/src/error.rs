@@ -3,11 +3,13 @@ use std::io;
 
 use datafusion::common::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
+use plimsoll_advisor::Advice;
 use plimsoll_conf::fmt_bytes;
 
 use crate::format::FileFormat;
 use crate::query::Around;
-use crate::spill::NO_ROOM;
+use crate::results::ResultTooLarge;
+use crate::spill::{NOT_ALLOWED, NO_ROOM};
 use crate::sql_error::SqlErrorKind;
 use crate::statement::Statement;
 
@@ -39,6 +41,11 @@ pub enum Error {
         "there is something at {0} already: choose the mode append or overwrite, or another path"
     )]
     PathExists(String),
+    /// A query reads from what its rows were to take the place of: Spark's `UNSUPPORTED_OVERWRITE.PATH`.
+    #[error(
+        "cannot overwrite {0}, which the query also reads from: write to another path, and move it when it is there"
+    )]
+    OverwritesSource(String),
     /// Files of this format, of which there are none, were to tell their columns: Spark's
     /// `UNABLE_TO_INFER_SCHEMA`.
     #[error("there is no {0} file to tell the columns: check the path, or give a schema")]
@@ -55,6 +62,9 @@ pub enum Error {
     /// The directories of `spark.local.dir` cannot be written to, or are full.
     #[error("{0}")]
     Spill(String),
+    /// The result is larger than `spark.driver.maxResultSize` lets it be.
+    #[error("{0}")]
+    ResultTooLarge(ResultTooLarge),
     /// The query ran and failed: a cast that does not hold, a file that broke off.
     #[error("{0}")]
     Execution(String),
@@ -185,27 +195,33 @@ impl Error {
         }
     }
 
-    /// The error of a query that was running. `lacking` says by how many bytes execution memory was too small, as far
-    /// as that is known.
+    /// The error of a query that was running. `advise` says what would help against what was lacking.
     pub(crate) fn execution(
         error: DataFusionError,
         around: &Around,
-        lacking: impl FnOnce() -> u64,
+        advise: impl FnOnce(Lacking) -> Vec<Advice>,
     ) -> Self {
         if let Some(no_room) = no_room_to_spill(&error) {
-            return Error::Spill(no_room);
+            let is_set = no_room.contains(NOT_ALLOWED);
+            let advice = advise(Lacking::Disk { is_set });
+            return Error::Spill(no_room + &what_would_help(&advice));
         }
         match error.find_root() {
             DataFusionError::ResourcesExhausted(what) => Error::OutOfExecutionMemory(format!(
-                "not enough execution memory within the line of {}: {what}. {}",
+                "not enough execution memory within the line of {}: {what}.{}",
                 fmt_bytes(around.line),
-                more_memory(around.line, lacking())
+                match advise(Lacking::Memory) {
+                    advice if advice.is_empty() =>
+                        " Give the engine more: --memory, or spark.executor.memory".to_owned(),
+                    advice => what_would_help(&advice),
+                }
             )),
             root => match disk_is_full(root) {
                 true => Error::Spill(format!(
-                    "{NO_ROOM} in {}: free some, or name a larger disk with spark.local.dir ({})",
+                    "{NO_ROOM} in {}: free some, or name a larger disk with spark.local.dir ({}){}",
                     around.spill_directories,
-                    plain(&error)
+                    plain(&error),
+                    what_would_help(&advise(Lacking::Disk { is_set: false }))
                 )),
                 false => Error::Execution(plain(&error)),
             },
@@ -213,18 +229,20 @@ impl Error {
     }
 }
 
-/// What to give the engine so that the step that was refused would have gone on.
-fn more_memory(line: u64, lacking: u64) -> String {
-    /// Lines are told in steps of this.
-    const STEP: u64 = 16 << 20;
-    match lacking {
-        0 => "Give the engine more: --memory, or spark.executor.memory".to_owned(),
-        lacking => format!(
-            "This step would have gone on with a line of {}: --memory {}m, or as much more in spark.executor.memory",
-            fmt_bytes((line + lacking).next_multiple_of(STEP)),
-            (line + lacking).next_multiple_of(STEP) >> 20
-        ),
+/// What a query lacked that failed.
+pub(crate) enum Lacking {
+    Memory,
+    /// Room for what it spilled, be it that a setting allows no more.
+    Disk { is_set: bool },
+}
+
+/// Advice at the end of an error: a line each.
+fn what_would_help(advice: &[Advice]) -> String {
+    if advice.is_empty() {
+        return String::new();
     }
+    let lines = advice.iter().map(|advice| format!("\n  {advice}"));
+    format!("\nWhat would help:{}", lines.collect::<String>())
 }
 
 /// The words of a spill file that had no room. Operators wrap them into errors of their own.

@@ -1,7 +1,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -9,19 +9,33 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::DataFusionError;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use datafusion::common::stats::Precision;
+use datafusion::physical_plan::{
+    ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream,
+};
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
+use plimsoll_advisor::{Advice, Failure};
 use plimsoll_memory::{PeakGuard, TaskMemory};
+use serde::{Serialize, Serializer};
 
-use crate::error::Error;
-use crate::history::History;
+use crate::advice::{Advisor, part_read};
+use crate::broadcast::BroadcastRecord;
+use crate::error::{Error, Lacking};
+use crate::event::EventKind;
 use crate::operators::{OperatorMetrics, visit};
 use crate::record::{OperatorSpill, QueryRecord, Status, named};
+use crate::results::Delivery;
+use crate::status::AppStatus;
 
 /// A query that runs: what can be asked of it from outside while its rows are read.
 pub struct Query {
     id: u64,
+    session: u64,
+    status: Arc<AppStatus>,
+    is_over: AtomicBool,
     sql: String,
     started: Instant,
     task: Arc<TaskMemory>,
@@ -29,7 +43,11 @@ pub struct Query {
     around: Around,
     plans: Mutex<Plans>,
     rows: AtomicU64,
+    /// Rows in files, if that is where they go.
+    written: OnceLock<AtomicU64>,
     waiting: AtomicBool,
+    /// What its error advises, if it has ended with one.
+    advice: Mutex<Vec<Advice>>,
 }
 
 /// What of the process around a query stands in its errors.
@@ -37,6 +55,7 @@ pub(crate) struct Around {
     /// The line when it began, in bytes.
     pub(crate) line: u64,
     pub(crate) spill_directories: String,
+    pub(crate) advisor: Advisor,
 }
 
 /// The plan of a query, and what is left of the one that was given up for it.
@@ -44,18 +63,25 @@ pub(crate) struct Around {
 struct Plans {
     /// Set once the query is planned. It holds build sides, so it is dropped when the query ends.
     running: Option<Arc<dyn ExecutionPlan>>,
+    /// What runs on its rows in the same memory: a sort for a write.
+    beside: Option<Arc<dyn ExecutionPlan>>,
     given_up: Option<String>,
     /// What plans have spilled that are no longer running.
     spilled: Vec<OperatorSpill>,
     /// What the operators of those plans measured.
     operators: Vec<OperatorMetrics>,
+    /// Rows that their scans have read.
+    rows_scanned: u64,
+    /// What became of their broadcasts.
+    broadcasts: Vec<BroadcastRecord>,
 }
 
 impl Plans {
     /// What all plans have spilled so far, by operator, most first.
     fn spills(&self) -> Vec<OperatorSpill> {
         let mut by_operator: BTreeMap<String, OperatorSpill> = BTreeMap::new();
-        let running = self.running.as_ref().map(spills_of).unwrap_or_default();
+        let plans = self.running.iter().chain(&self.beside);
+        let running: Vec<OperatorSpill> = plans.flat_map(spills_of).collect();
         for spill in self.spilled.iter().chain(&running) {
             let sum = by_operator
                 .entry(spill.operator.clone())
@@ -72,22 +98,28 @@ impl Plans {
     fn end(&mut self) {
         self.spilled = self.spills();
         if let Some(plan) = self.running.take() {
+            self.rows_scanned += rows_scanned(&plan);
             self.operators.extend(OperatorMetrics::of_plan(&plan));
+            self.broadcasts.extend(BroadcastRecord::of_plan(&plan));
         }
+        self.beside = None;
     }
 }
 
 /// How far a query has come. Sizes are in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Progress {
     /// The query's number; see [`QueryRecord::id`].
     pub id: u64,
-    /// Time since the beginning of planning.
+    /// Time since the beginning of planning; written as seconds.
+    #[serde(rename = "seconds", serialize_with = "seconds")]
     pub elapsed: Duration,
     /// Whether it waits for memory that other queries hold before it begins.
     pub is_waiting: bool,
     /// Rows that scans have read so far.
     pub rows_scanned: u64,
+    /// Rows that are in files so far; none if the rows go elsewhere.
+    pub rows_written: Option<u64>,
     /// Execution memory held now.
     pub execution: u64,
     /// Execution memory it could hold at most now.
@@ -100,16 +132,25 @@ pub struct Progress {
     pub resident: u64,
 }
 
+fn seconds<S: Serializer>(elapsed: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(elapsed.as_secs_f64())
+}
+
 impl Query {
+    /// A query begins.
     pub(crate) fn new(
-        id: u64,
+        status: &Arc<AppStatus>,
+        session: u64,
         sql: &str,
         task: Arc<TaskMemory>,
         meter: PeakGuard,
         around: Around,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            id,
+        let query = Arc::new(Self {
+            id: status.next_query(),
+            session,
+            status: Arc::clone(status),
+            is_over: AtomicBool::new(false),
             sql: sql.to_owned(),
             started: Instant::now(),
             task,
@@ -117,8 +158,12 @@ impl Query {
             around,
             plans: Mutex::default(),
             rows: AtomicU64::new(0),
+            written: OnceLock::new(),
             waiting: AtomicBool::new(false),
-        })
+            advice: Mutex::default(),
+        });
+        status.begin(&query);
+        query
     }
 
     /// Its number; see [`QueryRecord::id`].
@@ -126,12 +171,39 @@ impl Query {
         self.id
     }
 
-    pub(crate) fn set_waiting(&self, waits: bool) {
-        self.waiting.store(waits, Ordering::Relaxed);
+    /// The number of the session that runs it; see [`Session::id`](crate::Session::id).
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Its SQL text, or what stands for it.
+    pub fn description(&self) -> &str {
+        &self.sql
+    }
+
+    /// It waits for memory that others hold.
+    pub(crate) fn waits(&self) {
+        self.waiting.store(true, Ordering::Relaxed);
+        let id = self.id;
+        let events = &self.status.events;
+        events.tell(|| EventKind::SqlExecutionWaiting { id });
+    }
+
+    /// It was let in, at once or after a while.
+    pub(crate) fn begins(&self) {
+        self.waiting.store(false, Ordering::Relaxed);
+        let id = self.id;
+        self.status.events.tell(|| EventKind::JobStart { id });
     }
 
     pub(crate) fn planned(&self, plan: Arc<dyn ExecutionPlan>) {
         self.plans.lock().running = Some(plan);
+        let events = &self.status.events;
+        events.tell(|| EventKind::SqlExecutionPlanned {
+            id: self.id,
+            operators: self.shape(),
+            plan_given_up: self.plans.lock().given_up.clone(),
+        });
     }
 
     /// The names of the operators in the running plan, in order: what tells plans apart.
@@ -159,6 +231,7 @@ impl Query {
             elapsed: self.started.elapsed(),
             is_waiting: self.waiting.load(Ordering::Relaxed),
             rows_scanned: plans.running.as_ref().map_or(0, rows_scanned),
+            rows_written: self.written.get().map(|rows| rows.load(Ordering::Relaxed)),
             execution: self.task.usage().held,
             execution_limit: self.task.limit(),
             spilled: plans.spills().iter().map(|spill| spill.bytes).sum(),
@@ -167,10 +240,74 @@ impl Query {
         }
     }
 
+    /// How many partitions send its rows: the tasks of Spark's last stage.
+    pub(crate) fn tasks(&self) -> u64 {
+        self.plans.lock().running.as_ref().map_or(1, senders)
+    }
+
+    /// How many rows it will give, if that is known from the statistics of what it reads.
+    pub(crate) fn rows_expected(&self) -> Option<u64> {
+        let plans = self.plans.lock();
+        let plan = plans.running.as_ref()?;
+        let statistics =
+            StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::default());
+        match statistics.ok()?.num_rows {
+            Precision::Exact(rows) => Some(rows as u64),
+            // A guess at what a filter lets through is no advice.
+            Precision::Inexact(_) | Precision::Absent => None,
+        }
+    }
+
+    /// The memory that it runs in.
+    pub(crate) fn task(&self) -> &Arc<TaskMemory> {
+        &self.task
+    }
+
+    /// Whether its rows come in an order that was asked for.
+    pub(crate) fn is_ordered(&self) -> bool {
+        let plans = self.plans.lock();
+        let plan = plans.running.as_ref();
+        plan.is_some_and(|plan| plan.output_ordering().is_some())
+    }
+
+    /// Its rows go to files.
+    pub(crate) fn begins_to_write(&self) {
+        self.written.get_or_init(AtomicU64::default);
+    }
+
+    /// So many more rows are in files.
+    pub(crate) fn wrote(&self, rows: u64) {
+        if let Some(written) = self.written.get() {
+            written.fetch_add(rows, Ordering::Relaxed);
+        }
+    }
+
+    /// Another plan takes its rows, in its memory; what that spills is told with it.
+    pub(crate) fn runs_beside(&self, plan: Arc<dyn ExecutionPlan>) {
+        self.plans.lock().beside = Some(plan);
+    }
+
     /// The error that it ends with.
-    fn failure(&self, error: DataFusionError) -> Error {
-        let lacking = || self.task.usage().most_lacking();
-        Error::execution(error, &self.around, lacking)
+    pub(crate) fn failure(&self, error: DataFusionError) -> Error {
+        let read = self.plans.lock().running.as_ref().and_then(part_read);
+        Error::execution(error, &self.around, |what| {
+            let failure = match what {
+                Lacking::Memory => Failure::Memory {
+                    lacking: self.task.usage().most_lacking(),
+                    read,
+                },
+                Lacking::Disk { is_set } => Failure::Disk { read, is_set },
+            };
+            let advisor = &self.around.advisor;
+            let advice = advisor.for_query(&self.operators(), &self.task, Some(failure));
+            self.set_advice(advice.clone());
+            advice
+        })
+    }
+
+    /// What its error advises, for its record.
+    pub(crate) fn set_advice(&self, advice: Vec<Advice>) {
+        *self.advice.lock() = advice;
     }
 
     /// The operators of its plan and what they have measured so far, after those of the plan that was
@@ -184,14 +321,26 @@ impl Query {
         operators
     }
 
-    /// Ends it so, and gives the record of it.
-    pub(crate) fn record(&self, status: Status, error: Option<String>) -> QueryRecord {
+    /// Ends it so, unless it is over.
+    pub(crate) fn end(&self, status: Status, error: Option<String>) {
+        if !self.is_over.swap(true, Ordering::Relaxed) {
+            self.status.end(self.record(status, error));
+        }
+    }
+
+    /// The record of it, now that it is over.
+    fn record(&self, status: Status, error: Option<String>) -> QueryRecord {
         let usage = self.task.usage();
         let peak = self.meter.peak();
         let mut plans = self.plans.lock();
         plans.end();
         let spills = plans.spills();
         let (holders_at_peak, other_holders) = named(usage.holders_at_peak);
+        let mut advice = std::mem::take(&mut *self.advice.lock());
+        if advice.is_empty() {
+            let advisor = &self.around.advisor;
+            advice = advisor.for_query(&plans.operators, &self.task, None);
+        }
         QueryRecord {
             id: self.id,
             sql: self.sql.clone(),
@@ -199,6 +348,7 @@ impl Query {
             error,
             plan_given_up: plans.given_up.clone(),
             rows: self.rows.load(Ordering::Relaxed),
+            rows_scanned: plans.rows_scanned,
             seconds: self.started.elapsed().as_secs_f64(),
             peak_execution: usage.peak,
             peak_overdraft: usage.peak_overdraft,
@@ -208,10 +358,19 @@ impl Query {
             spilled_bytes: spills.iter().map(|spill| spill.bytes).sum(),
             spill_files: spills.iter().map(|spill| spill.files).sum(),
             spills,
+            broadcasts: named(plans.broadcasts.clone()).0,
             holders_at_peak,
             other_holders,
             refusals: named(usage.refusals).0,
+            advice,
         }
+    }
+}
+
+impl Drop for Query {
+    /// One that nobody has ended was given up while it was planned.
+    fn drop(&mut self) {
+        self.end(Status::Cancelled, None);
     }
 }
 
@@ -235,6 +394,16 @@ fn spills_of(plan: &Arc<dyn ExecutionPlan>) -> Vec<OperatorSpill> {
     spills
 }
 
+/// The partitions whose rows a plan delivers, brought together at its end if they are several.
+fn senders(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    match (plan.name(), plan.children().as_slice()) {
+        ("CoalescePartitionsExec" | "SortPreservingMergeExec" | "CooperativeExec", [only]) => {
+            senders(only)
+        }
+        _ => plan.output_partitioning().partition_count() as u64,
+    }
+}
+
 fn rows_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let mut rows = 0;
     visit(plan, &mut |node| {
@@ -248,9 +417,6 @@ fn rows_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     rows
 }
 
-/// Where the record of each query goes when it is over.
-pub(crate) type SharedHistory = Arc<Mutex<History>>;
-
 /// The rows of a statement, as they come. Dropped before the last one, it cancels the query.
 pub struct Rows {
     schema: SchemaRef,
@@ -263,6 +429,16 @@ enum Source {
     Running(Running),
     /// Rows that are read for what that does.
     Unseen(Box<Rows>, Undo),
+    /// Work that is done as it is asked for rows.
+    Working(Working),
+}
+
+/// Rows that go to files and not to whoever reads.
+struct Working {
+    query: Arc<Query>,
+    /// `None` once it is done.
+    work: Option<BoxFuture<'static, Result<Vec<String>, Error>>>,
+    notices: Vec<String>,
 }
 
 /// What is done if a statement does not come to its end.
@@ -295,13 +471,15 @@ struct Running {
     /// `None` once the last row, or an error, has been delivered.
     stream: Option<SendableRecordBatchStream>,
     query: Arc<Query>,
-    history: SharedHistory,
+    delivery: Delivery,
+    /// Whether somebody else ends the query, when they are done with the rows.
+    stays_open: bool,
 }
 
 impl Running {
     fn end(&mut self, status: Status, error: Option<String>) {
         if self.stream.take().is_some() {
-            self.history.lock().push(&self.query.record(status, error));
+            self.query.end(status, error);
         }
     }
 }
@@ -323,14 +501,15 @@ impl Rows {
     pub(crate) fn running(
         stream: SendableRecordBatchStream,
         query: Arc<Query>,
-        history: SharedHistory,
+        delivery: Delivery,
     ) -> Self {
         Self {
             schema: stream.schema(),
             source: Source::Running(Running {
                 stream: Some(stream),
                 query,
-                history,
+                delivery,
+                stays_open: false,
             }),
         }
     }
@@ -344,9 +523,77 @@ impl Rows {
         }
     }
 
+    /// A statement that works while it is asked for rows, which it has none of, and tells at its end what it has done.
+    pub(crate) fn working(
+        query: Arc<Query>,
+        work: BoxFuture<'static, Result<Vec<String>, Error>>,
+    ) -> Self {
+        Self {
+            schema: Arc::new(Schema::empty()),
+            source: Source::Working(Working {
+                query,
+                work: Some(work),
+                notices: Vec::new(),
+            }),
+        }
+    }
+
+    /// Whether the statement is one that writes: its rows go to files as it is read to its end.
+    pub(crate) fn are_written(&self) -> bool {
+        matches!(self.source, Source::Working(_))
+    }
+
+    /// What the person should know of a statement that has come to its end: how much was written where.
+    pub fn notices(&mut self) -> Vec<String> {
+        match &mut self.source {
+            Source::Working(working) => std::mem::take(&mut working.notices),
+            _ => Vec::new(),
+        }
+    }
+
     /// The columns; none if the statement works and answers nothing.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    /// Counts rows that go to whoever asked for all of them, and the bytes that they take as they are sent, against
+    /// `spark.driver.maxResultSize`. Rows that are read as they come and not kept need not be counted.
+    ///
+    /// # Errors
+    /// [`Error::ResultTooLarge`] if it is too much in all; then the query has been ended and lets go of its memory.
+    pub fn count_result(&mut self, rows: u64, bytes: u64) -> Result<(), Error> {
+        let Source::Running(running) = &mut self.source else {
+            return Ok(());
+        };
+        let counted = running.delivery.count(&running.query, rows, bytes);
+        if let Err(error) = &counted {
+            running.end(Status::Failed, Some(error.to_string()));
+        }
+        counted
+    }
+
+    pub(crate) fn delivery(&self) -> Option<&Delivery> {
+        match &self.source {
+            Source::Running(running) => Some(&running.delivery),
+            Source::Ready(_) | Source::Unseen(..) | Source::Working(_) => None,
+        }
+    }
+
+    /// Ends the query with an error of whoever took its rows.
+    pub(crate) fn fail(&mut self, error: DataFusionError) -> Error {
+        let Source::Running(running) = &mut self.source else {
+            return Error::Execution(error.strip_backtrace());
+        };
+        let error = running.query.failure(error);
+        running.end(Status::Failed, Some(error.to_string()));
+        error
+    }
+
+    /// Leaves it to whoever reads them to say that the query has come to its end.
+    pub(crate) fn leave_query_open(&mut self) {
+        if let Source::Running(running) = &mut self.source {
+            running.stays_open = true;
+        }
     }
 
     /// The query that gives these rows; none if they were there at once.
@@ -355,6 +602,7 @@ impl Rows {
             Source::Ready(_) => None,
             Source::Running(running) => Some(Arc::clone(&running.query)),
             Source::Unseen(rows, _) => rows.query(),
+            Source::Working(working) => Some(Arc::clone(&working.query)),
         }
     }
 }
@@ -366,6 +614,20 @@ impl Stream for Rows {
         let running = match &mut self.source {
             Source::Ready(batch) => return Poll::Ready(batch.take().map(Ok)),
             Source::Running(running) => running,
+            Source::Working(working) => {
+                let Some(work) = &mut working.work else {
+                    return Poll::Ready(None);
+                };
+                let done = ready!(work.as_mut().poll(cx));
+                working.work = None;
+                return Poll::Ready(match done {
+                    Ok(notices) => {
+                        working.notices = notices;
+                        None
+                    }
+                    Err(error) => Some(Err(error)),
+                });
+            }
             Source::Unseen(rows, undo) => {
                 return loop {
                     match ready!(rows.poll_next_unpin(cx)) {
@@ -397,7 +659,10 @@ impl Stream for Rows {
                 Poll::Ready(Some(Err(error)))
             }
             None => {
-                running.end(Status::Finished, None);
+                match running.stays_open {
+                    true => running.stream = None,
+                    false => running.end(Status::Finished, None),
+                }
                 Poll::Ready(None)
             }
         }

@@ -1,5 +1,8 @@
+use plimsoll_advisor::Advice;
 use plimsoll_memory::{Holder, Refusal};
 use serde::{Deserialize, Serialize};
+
+use crate::broadcast::BroadcastRecord;
 
 /// How a query ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +57,8 @@ pub struct QueryRecord {
     pub plan_given_up: Option<String>,
     /// Rows delivered.
     pub rows: u64,
+    /// Rows that scans have read.
+    pub rows_scanned: u64,
     /// Seconds from the beginning of planning to the end.
     pub seconds: f64,
     /// The most execution memory it held at once.
@@ -72,6 +77,9 @@ pub struct QueryRecord {
     pub spill_files: u64,
     /// Which operators wrote it, most first.
     pub spills: Vec<OperatorSpill>,
+    /// What became of the sides of joins that were to be broadcast, those that were given up first: at most
+    /// [`NAMED`](Self::NAMED).
+    pub broadcasts: Vec<BroadcastRecord>,
     /// Who held execution memory at its peak, largest first: the [`NAMED`](Self::NAMED) that held most.
     pub holders_at_peak: Vec<Holder>,
     /// How many others held some then.
@@ -79,12 +87,24 @@ pub struct QueryRecord {
     /// Who was refused execution memory, why it spilled or failed: the [`NAMED`](Self::NAMED) that were refused most
     /// often.
     pub refusals: Vec<Refusal>,
+    /// What would have helped, if it spilled or failed for lack of memory: at most three changes, most helpful first.
+    pub advice: Vec<Advice>,
 }
 
 impl QueryRecord {
     /// How many consumers of memory a record names. A plan has some for each of its operators and threads, and a session
     /// keeps many records.
     pub const NAMED: usize = 8;
+}
+
+/// Cuts a text to so many bytes, and marks it where it is cut.
+pub(crate) fn cut(text: &mut String, longest: usize) {
+    if text.len() > longest {
+        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
+        text.shrink_to_fit();
+    }
 }
 
 /// The first [`QueryRecord::NAMED`], in no more room than they take, and how many more there were.

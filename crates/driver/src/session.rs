@@ -1,6 +1,9 @@
+mod builder;
 mod caching;
+mod context;
 mod plans;
 mod views;
+mod writes;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,25 +12,32 @@ use datafusion::execution::context::SessionContext;
 use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use futures::TryStreamExt;
 use parking_lot::RwLock;
+use plimsoll_advisor::{Advice, for_run};
 use plimsoll_conf::settings::Master;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Origin, Settings, Warning};
-use plimsoll_memory::{DriverUsage, Pressure, TaskMemory, UnifiedMemory};
+use plimsoll_memory::{DriverMemory, DriverUsage, Pressure, TaskMemory, UnifiedMemory};
 
+use crate::advice::Advisor;
 use crate::answers;
 use crate::command::Command;
 use crate::dialect;
 use crate::engine;
 use crate::error::Error;
+use crate::event::{EventKind, EventStream};
+use crate::figures::MemoryFigures;
 use crate::history::History;
 use crate::job::Job;
 use crate::path_tables::PathTables;
 use crate::query::{Around, Query, Rows};
 use crate::range::Range;
 use crate::record::Status;
+use crate::results::Delivery;
 use crate::shared::{InForce, Shared};
 use crate::source::{Source, open_source};
 use crate::statement::{Statement, split};
+use crate::status::OpenSession;
 use crate::substitute::substitute;
 use crate::tables;
 use crate::user_functions::UserFunctions;
@@ -38,12 +48,13 @@ use crate::user_functions::UserFunctions;
 /// Sessions of one process that were opened from each other ([`Session::sibling`]) have tables and
 /// settings of their own and share the memory, with the settings that make it, and the history.
 pub struct Session {
+    open: Arc<OpenSession>,
     context: SessionContext,
-    user_functions: UserFunctions,
+    user_functions: Arc<UserFunctions>,
     shared: Arc<Shared>,
     /// The settings that it started with, before the session changed any: those of its siblings.
     start: Conf,
-    in_force: RwLock<InForce>,
+    in_force: Arc<RwLock<InForce>>,
     arguments: Vec<String>,
 }
 
@@ -53,7 +64,7 @@ pub(crate) const GLOBAL_VIEWS: &str = "global_temp";
 /// What a change of settings came to, for whoever made it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// The parts of memory that have another size now: old and new.
+    /// The parts of memory that have another size now, or else the setting itself if it bounds what comes: old and new.
     pub sizes: Vec<String>,
     /// What is not as it was asked for: a value that had to be lowered, a setting without effect.
     pub warnings: Vec<String>,
@@ -65,6 +76,7 @@ impl Changed {
     }
 }
 
+pub use self::builder::SessionBuilder;
 pub use self::caching::Persisted;
 
 /// What a statement of SQL comes to, when its rows are not wanted at once.
@@ -77,7 +89,8 @@ pub enum Planned {
 
 /// The answer to a statement.
 pub struct Answer {
-    /// Its rows, if it is a kind of statement that has some.
+    /// Its rows, if it is a kind of statement that has some. One that works while it is asked for rows, and has none
+    /// (COPY, CACHE TABLE), has rows without columns, to be read to their end.
     pub rows: Option<Rows>,
     /// What the person should know beside: a setting without effect, a memory that changed size.
     pub notices: Vec<String>,
@@ -91,6 +104,18 @@ impl Answer {
         }
     }
 
+    /// The same once it has written what it writes, if it does.
+    async fn written(mut self) -> Result<Self, Error> {
+        if let Some(rows) = &mut self.rows
+            && rows.are_written()
+        {
+            rows.try_for_each(|_| async { Ok(()) }).await?;
+            self.notices.extend(rows.notices());
+            self.rows = None;
+        }
+        Ok(self)
+    }
+
     fn done(notices: Vec<String>) -> Self {
         Self {
             rows: None,
@@ -100,6 +125,11 @@ impl Answer {
 }
 
 impl Session {
+    /// Collects the settings of a session, as a program makes one.
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
     /// Starts a session with these settings on this machine. `arguments` are what `${1}`, `${2}`, …
     /// stand for in its statements. It owns the process: it may raise the line up to what the machine
     /// or the container has.
@@ -146,6 +176,19 @@ impl Session {
         Ok(sibling)
     }
 
+    /// The same session for another holder.
+    fn again(&self) -> Self {
+        Self {
+            open: Arc::clone(&self.open),
+            context: self.context.clone(),
+            user_functions: Arc::clone(&self.user_functions),
+            shared: Arc::clone(&self.shared),
+            start: self.start.clone(),
+            in_force: Arc::clone(&self.in_force),
+            arguments: self.arguments.clone(),
+        }
+    }
+
     fn within(shared: Arc<Shared>, conf: Conf, arguments: Vec<String>) -> Result<Self, Error> {
         let in_force = shared.in_force(conf.clone())?;
         let runtime = Arc::clone(&shared.runtime);
@@ -167,11 +210,12 @@ impl Session {
                 .map_err(internal)?;
         }
         Ok(Self {
+            open: Arc::new(shared.status.open_session()),
             context,
-            user_functions: UserFunctions::default(),
+            user_functions: Arc::default(),
             shared,
             start: conf,
-            in_force: RwLock::new(in_force),
+            in_force: Arc::new(RwLock::new(in_force)),
             arguments,
         })
     }
@@ -232,17 +276,19 @@ impl Session {
                 self.answer(answers::tables(&self.table_names()?, pattern.as_deref()))
             }
             Command::Describe { table } => self.describe(&table, statement, script).await,
+            Command::Copy(copy) => self.copy(copy, statement).await,
         }
     }
 
-    /// Runs a script of one statement: the short way for programs and tests.
+    /// Runs a script of one statement: the short way for programs and tests. What writes files has written them when this
+    /// returns.
     ///
     /// # Errors
     /// As [`Session::run`]; and if the script is not one statement.
     pub async fn sql(&self, script: &str) -> Result<Answer, Error> {
         let mut statements = split(script).into_iter();
         match (statements.next(), statements.next()) {
-            (Some(statement), None) => self.run(&statement?, script).await,
+            (Some(statement), None) => self.run(&statement?, script).await?.written().await,
             _ => Err(Error::NotSupported(
                 "one statement is expected; cut a script into statements with split()".into(),
             )),
@@ -291,6 +337,21 @@ impl Session {
         self.shared.spill.disk_manager(most)
     }
 
+    /// Its number: the sessions of a process are counted from 0.
+    pub fn id(&self) -> u64 {
+        self.open.id
+    }
+
+    /// Who holds what of the memory now, measured and reserved; and the queries that run.
+    pub fn memory(&self) -> MemoryFigures {
+        MemoryFigures::of(&self.shared, self.layout().line.bytes)
+    }
+
+    /// What happens from now on in all sessions of the process, as a stream. It costs nothing as long as nobody listens.
+    pub fn events(&self) -> EventStream {
+        self.shared.status.events.listen()
+    }
+
     /// The unified memory that queries share.
     pub fn unified_memory(&self) -> &Arc<UnifiedMemory> {
         &self.shared.memory
@@ -301,9 +362,14 @@ impl Session {
         self.shared.driver.usage()
     }
 
+    /// The books of what the driver holds, for a front end that holds results itself until they are read.
+    pub fn driver_books(&self) -> Arc<DriverMemory> {
+        Arc::clone(&self.shared.driver)
+    }
+
     /// The queries that are over.
     pub fn history(&self) -> History {
-        self.shared.history.lock().clone()
+        self.shared.status.history()
     }
 
     /// The meter of the process, and what keeps it under its line.
@@ -311,7 +377,9 @@ impl Session {
         &self.shared.pressure
     }
 
-    /// DataFusion's state of this session, for planning: tables, functions, options.
+    /// DataFusion's state of this session, for planning: tables, functions, options. What is to run goes to
+    /// [`run_plan`](Self::run_plan), or is made of the [`context`](Self::context): outside of them nothing is granted
+    /// memory.
     pub fn state(&self) -> SessionState {
         self.context.state()
     }
@@ -339,7 +407,8 @@ impl Session {
     async fn query(&self, statement: &Statement, script: &str) -> Result<Rows, Error> {
         let task = TaskMemory::new(Arc::clone(&self.shared.memory));
         let query = Query::new(
-            self.shared.next_query(),
+            &self.shared.status,
+            self.id(),
             statement.text(),
             Arc::clone(&task),
             self.shared.pressure.meter().guard(),
@@ -384,7 +453,8 @@ impl Session {
     pub async fn run_plan(&self, plan: LogicalPlan, description: &str) -> Result<Rows, Error> {
         let task = TaskMemory::new(Arc::clone(&self.shared.memory));
         let query = Query::new(
-            self.shared.next_query(),
+            &self.shared.status,
+            self.id(),
             description,
             Arc::clone(&task),
             self.shared.pressure.meter().guard(),
@@ -401,12 +471,30 @@ impl Session {
         Around {
             line: self.in_force().read().layout.line.bytes,
             spill_directories: self.shared.spill.describe(),
+            advisor: self.advisor(),
         }
     }
 
+    fn advisor(&self) -> Advisor {
+        Advisor {
+            conf: self.conf(),
+            machine: self.shared.machine.clone(),
+            ceiling: self.shared.ceiling,
+            cache: Arc::clone(&self.shared.cache),
+        }
+    }
+
+    /// What would have helped the queries that are over, and what is cached: at most three changes, most helpful first;
+    /// none if nothing was spilled or evicted, and nothing failed for lack of memory.
+    pub fn advice(&self) -> Vec<Advice> {
+        let history = self.history();
+        let of_queries = history.records().flat_map(|record| record.advice);
+        let of_cache = self.advisor().for_cache(history.peak_execution());
+        for_run(of_queries.chain(of_cache))
+    }
+
     fn failed(&self, query: &Query, error: &Error) {
-        let record = query.record(Status::Failed, Some(error.to_string()));
-        self.shared.history.lock().push(&record);
+        query.end(Status::Failed, Some(error.to_string()));
     }
 
     /// Plans a query and starts it in the memory of its own task.
@@ -423,7 +511,8 @@ impl Session {
             let threads = threads(&in_force.settings, &self.shared.machine);
             let partitions = engine::partitions(memory, threads);
             (
-                engine::config(&in_force.settings, partitions, memory),
+                engine::config(&in_force.settings, partitions, memory)
+                    .with_extension(self.shared.broadcasts(&in_force.settings)),
                 engine::merge_fan_in(memory, partitions),
                 in_force.settings.spill.max_size,
                 in_force.settings.sql.shuffle_partitions as usize,
@@ -447,8 +536,19 @@ impl Session {
         };
         let task = Arc::clone(&job.task);
         let stream = task.at_work(job.start()).await?;
-        let history = Arc::clone(&self.shared.history);
-        Ok(Rows::running(stream, Arc::clone(query), history))
+        Ok(Rows::running(stream, Arc::clone(query), self.delivery()))
+    }
+
+    /// What a query's rows are counted and collected with: the settings as they are when it starts.
+    fn delivery(&self) -> Delivery {
+        let in_force = self.in_force().read();
+        let settings = &in_force.settings;
+        Delivery::new(
+            Arc::clone(&self.shared.driver),
+            self.shared.spill.disk_manager(settings.spill.max_size),
+            settings.memory.max_result_size,
+            settings.spill.codec,
+        )
     }
 
     fn set(&self, key: &str, value: &str) -> Result<Answer, Error> {
@@ -510,8 +610,18 @@ impl Session {
         change: impl FnOnce(&mut Conf) -> Result<(), Error>,
     ) -> Result<Changed, Error> {
         let layout = self.layout();
+        let value = || Some(self.conf().get(key?)?.0.to_owned());
+        let old = value();
         let mut changed = self.shared.change(&self.in_force, key, change)?;
         let next = self.layout();
+        let events = &self.shared.status.events;
+        events.tell(|| EventKind::EnvironmentUpdate {
+            session: self.id(),
+            key: key.map(str::to_owned),
+            old,
+            new: value(),
+            sizes: changed.sizes.clone(),
+        });
         if next.warnings != layout.warnings {
             let warnings = next.warnings.iter().map(ToString::to_string);
             changed.warnings.extend(warnings);

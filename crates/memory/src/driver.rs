@@ -150,6 +150,11 @@ impl DriverAccount {
         self.held -= bytes;
     }
 
+    /// Whether the driver's part has nothing left to grant, whoever holds it.
+    pub fn is_full(&self) -> bool {
+        self.memory.usage.lock().free() == 0
+    }
+
     /// What is on it, in bytes.
     pub fn held(&self) -> u64 {
         self.held
@@ -174,7 +179,7 @@ mod tests {
         assert!(results.try_grow(60) && !metadata.try_grow(41));
         metadata.grow(50);
         assert_eq!(driver.usage().free(), 0);
-        assert!(!results.try_grow(1));
+        assert!(!results.try_grow(1) && results.is_full());
         metadata.shrink(u64::MAX);
         assert!(results.try_grow(40));
         driver.set_limit(10);

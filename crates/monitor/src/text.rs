@@ -1,8 +1,8 @@
 use std::fmt;
 
 use plimsoll_conf::fmt_bytes;
-use plimsoll_driver::{CachedPlan, QueryRecord, Status};
-use plimsoll_memory::{Holder, Refusal, Steps};
+use plimsoll_driver::{BroadcastRecord, CachedPlan, QueryRecord, Status};
+use plimsoll_memory::{DriverUsage, Holder, Refusal, Steps};
 
 use crate::Report;
 
@@ -46,6 +46,9 @@ impl fmt::Display for Report {
         };
         let share = format!("{share} of unified{lent}, the most that one query held");
         row(f, "execution at peak", self.peak.execution, &share)?;
+        if let Some(held) = held_by_driver(&self.driver) {
+            row(f, "driver at peak", self.driver.total.peak, &held)?;
+        }
         for step in steps(&self.steps) {
             writeln!(f, "  {step}")?;
         }
@@ -68,8 +71,30 @@ impl fmt::Display for Report {
             )?;
             write_query(f, query)?;
         }
+        if !self.advice.is_empty() {
+            writeln!(f, "\nWhat would help")?;
+        }
+        for advice in &self.advice {
+            writeln!(f, "  {advice}")?;
+        }
         Ok(())
     }
+}
+
+/// What the driver held at most of each kind, and of how much; nothing if it held nothing.
+fn held_by_driver(driver: &DriverUsage) -> Option<String> {
+    let uses = [
+        ("results", driver.results),
+        ("broadcasts", driver.broadcasts),
+        ("metadata", driver.metadata),
+    ];
+    let held: Vec<String> = uses
+        .iter()
+        .filter(|(_, held)| held.peak > 0)
+        .map(|(name, held)| format!("{name} {}", fmt_bytes(held.peak)))
+        .collect();
+    let of = fmt_bytes(driver.limit);
+    (!held.is_empty()).then(|| format!("of {of}: at most {}", held.join(", ")))
 }
 
 /// What is cached of a plan, where, and what came of it; nothing of what did not happen.
@@ -215,10 +240,19 @@ fn write_query(f: &mut fmt::Formatter<'_>, query: &QueryRecord) -> fmt::Result {
             count(spill.files, "file")
         )?;
     }
+    for broadcast in given_up(&query.broadcasts) {
+        writeln!(f, "  {broadcast}")?;
+    }
     for refusal in query.refusals.iter().take(SHOWN) {
         writeln!(f, "  because {}", refused(refusal))?;
     }
     Ok(())
+}
+
+/// The broadcasts that are worth a line.
+fn given_up(broadcasts: &[BroadcastRecord]) -> impl Iterator<Item = &BroadcastRecord> {
+    let given_up = |record: &&BroadcastRecord| record.given_up.is_some();
+    broadcasts.iter().filter(given_up).take(SHOWN)
 }
 
 fn holder(holder: &Holder) -> String {
@@ -273,6 +307,7 @@ mod tests {
             error: None,
             plan_given_up: None,
             rows: 1,
+            rows_scanned: 6_000_000,
             seconds: 2.5,
             peak_execution: 200 << 20,
             peak_overdraft: 0,
@@ -287,6 +322,7 @@ mod tests {
                 rows: 6_000_000,
                 files: 12,
             }],
+            broadcasts: Vec::new(),
             other_holders: 0,
             holders_at_peak: vec![Holder {
                 consumer: "ExternalSorter[0]".into(),
@@ -301,6 +337,7 @@ mod tests {
                 task_held: 200 << 20,
                 task_limit: 202 << 20,
             }],
+            advice: Vec::new(),
         }
     }
 

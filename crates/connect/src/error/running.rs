@@ -30,6 +30,9 @@ impl From<DriverError> for Error {
             DriverError::PathExists(path) => {
                 Error::analysis("PATH_ALREADY_EXISTS", &[("outputPath", &path)])
             }
+            DriverError::OverwritesSource(path) => {
+                Error::analysis("UNSUPPORTED_OVERWRITE.PATH", &[("path", &path)])
+            }
             DriverError::ColumnExists(name) => Error::analysis(
                 "COLUMN_ALREADY_EXISTS",
                 &[("columnName", &Error::quoted([&name]))],
@@ -41,6 +44,11 @@ impl From<DriverError> for Error {
                 condition: Some("UNABLE_TO_ACQUIRE_MEMORY".to_owned()),
                 ..Error::of_message(Kind::Spark, message)
             },
+            // `DAGScheduler` ends the job of a `TaskSetManager` that gives up with these words.
+            DriverError::ResultTooLarge(_) => Error::of_message(
+                Kind::Spark,
+                format!("Job aborted due to stage failure: {message}"),
+            ),
             DriverError::Spill(_) | DriverError::System { .. } => {
                 Error::of_message(Kind::Spark, message)
             }

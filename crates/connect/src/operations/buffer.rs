@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use plimsoll_memory::DriverAccount;
 use spark_connect_proto::ExecutePlanResponse;
 use uuid::Uuid;
 
@@ -30,6 +31,8 @@ pub(super) struct Buffer {
     waiting_bytes: usize,
     /// Whether what was handed out is kept until it is released.
     keeps: bool,
+    /// What all of them take of the driver's part of the memory. When that is full, one waits at a time, and one is kept.
+    account: DriverAccount,
     salt: u64,
 }
 
@@ -43,7 +46,7 @@ pub(super) enum Lost {
 }
 
 impl Buffer {
-    pub(super) fn new(keeps: bool) -> Self {
+    pub(super) fn new(keeps: bool, account: DriverAccount) -> Self {
         Self {
             responses: VecDeque::new(),
             first: 0,
@@ -51,6 +54,7 @@ impl Buffer {
             handed_out_bytes: 0,
             waiting_bytes: 0,
             keeps,
+            account,
             salt: Uuid::new_v4().as_u64_pair().0,
         }
     }
@@ -58,13 +62,15 @@ impl Buffer {
     /// Whether the engine may add a response. With nothing waiting it may add one of any size.
     pub(super) fn has_room(&self) -> bool {
         let waiting = self.end() - self.next;
-        waiting == 0 || (waiting < WAITING_RESPONSES as u64 && self.waiting_bytes < WAITING_BYTES)
+        let few = waiting < WAITING_RESPONSES as u64 && self.waiting_bytes < WAITING_BYTES;
+        waiting == 0 || (few && !self.account.is_full())
     }
 
     /// Adds a response of `bytes` bytes, and gives it its id.
     pub(super) fn push(&mut self, bytes: usize, mut response: ExecutePlanResponse) {
         response.response_id = self.id_before(self.end() + 1);
         self.waiting_bytes += bytes;
+        self.account.grow(bytes as u64);
         self.responses.push_back((bytes, response));
     }
 
@@ -79,7 +85,7 @@ impl Buffer {
         let keep = if self.keeps { KEPT_BYTES } else { 0 };
         // The last one is kept however large it is: it is the one most likely to be lost.
         let last = self.next - u64::from(self.keeps);
-        while self.first < last && self.handed_out_bytes > keep {
+        while self.first < last && (self.handed_out_bytes > keep || self.account.is_full()) {
             self.drop_first();
         }
         Some(response)
@@ -126,6 +132,7 @@ impl Buffer {
         self.responses.clear();
         self.handed_out_bytes = 0;
         self.waiting_bytes = 0;
+        self.account.shrink(u64::MAX);
     }
 
     /// The id for a response that is not kept: whoever goes on from it goes on from here.
@@ -141,6 +148,7 @@ impl Buffer {
         if let Some((bytes, _)) = self.responses.pop_front() {
             self.first += 1;
             self.handed_out_bytes -= bytes;
+            self.account.shrink(bytes as u64);
         }
     }
 
@@ -161,11 +169,19 @@ impl Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plimsoll_memory::{DriverMemory, DriverUse};
 
     const MIB: usize = 1 << 20;
 
+    fn buffer(keeps: bool) -> Buffer {
+        Buffer::new(
+            keeps,
+            DriverMemory::new(u64::MAX).account(DriverUse::Results),
+        )
+    }
+
     fn filled(count: usize, bytes: usize) -> Buffer {
-        let mut buffer = Buffer::new(true);
+        let mut buffer = buffer(true);
         for _ in 0..count {
             buffer.push(bytes, ExecutePlanResponse::default());
         }
@@ -178,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_engine_waits_for_bytes_and_for_responses_but_any_single_one_passes() {
-        assert!(Buffer::new(true).has_room());
+        assert!(buffer(true).has_room());
         assert!(filled(7, 1).has_room());
         assert!(!filled(8, 1).has_room());
         assert!(!filled(1, 100 * MIB).has_room());
@@ -202,14 +218,14 @@ mod tests {
         assert_eq!(buffer.rewind(None), Err(Lost::Released));
         assert_eq!(buffer.rewind(Some("?")), Err(Lost::Unknown));
         assert_eq!(
-            buffer.rewind(Some(&Buffer::new(true).passing_id())),
+            buffer.rewind(Some(&buffer(true).passing_id())),
             Err(Lost::Unknown)
         );
     }
 
     #[test]
     fn what_is_kept_is_bounded_though_nothing_is_released() {
-        let mut buffer = Buffer::new(true);
+        let mut buffer = buffer(true);
         for _ in 0..100 {
             buffer.push(4 * MIB, ExecutePlanResponse::default());
             buffer.take();
@@ -224,10 +240,34 @@ mod tests {
 
     #[test]
     fn without_reattaching_nothing_is_kept() {
-        let mut buffer = Buffer::new(false);
+        let mut buffer = buffer(false);
         buffer.push(1, ExecutePlanResponse::default());
         assert!(buffer.take().is_some());
         assert!(buffer.responses.is_empty());
         assert_eq!(buffer.handed_out_bytes, 0);
+    }
+
+    #[test]
+    fn a_driver_without_room_has_one_response_wait_and_one_kept() {
+        let driver = DriverMemory::new(3 * MIB as u64);
+        let mut buffer = Buffer::new(true, driver.account(DriverUse::Results));
+        for _ in 0..3 {
+            assert!(buffer.has_room());
+            buffer.push(MIB, ExecutePlanResponse::default());
+        }
+        assert!(!buffer.has_room());
+        for _ in 0..3 {
+            buffer.take();
+        }
+        assert_eq!(buffer.responses.len(), 2);
+        let mut metadata = driver.account(DriverUse::Metadata);
+        metadata.grow(MIB as u64);
+        buffer.push(MIB, ExecutePlanResponse::default());
+        buffer.take();
+        assert_eq!(buffer.responses.len(), 1);
+        assert!(buffer.has_room());
+        buffer.clear();
+        assert_eq!(driver.usage().results.now, 0);
+        assert_eq!(driver.usage().results.peak, 3 * MIB as u64);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use plimsoll_memory::DriverAccount;
 use prost::Message;
 use proto::ExecutePlanResponse;
 use proto::execute_plan_response::{ExecutionProgress, ResponseType, ResultComplete};
@@ -15,6 +16,7 @@ use tokio::task::AbortHandle;
 use tonic::Status;
 
 use super::buffer::{Buffer, Lost};
+use super::reader::Reader;
 use crate::error::{Error, Kind};
 use crate::errors::Errors;
 
@@ -40,6 +42,7 @@ pub(crate) struct About {
     pub(crate) reattachable: bool,
     /// The size in bytes of the chunks that a large batch is cut into, if the client takes chunks.
     pub(crate) chunk_bytes: Option<usize>,
+    pub(crate) reader: Reader,
 }
 
 struct State {
@@ -56,10 +59,11 @@ struct State {
 }
 
 impl Operation {
-    pub(super) fn new(about: About, errors: Arc<Errors>) -> Self {
+    /// `results` is what its responses are on until the client has them.
+    pub(super) fn new(about: About, errors: Arc<Errors>, results: DriverAccount) -> Self {
         Self {
             state: Mutex::new(State {
-                buffer: Buffer::new(about.reattachable),
+                buffer: Buffer::new(about.reattachable, results),
                 progress: None,
                 end: None,
                 outcome: OperationState::Running,

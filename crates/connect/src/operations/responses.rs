@@ -8,6 +8,7 @@ use proto::{DataType, ExecutePlanResponse};
 use spark_connect_proto as proto;
 
 use super::operation::{Gone, Operation, response_of};
+use super::reader::Reader;
 
 /// The way of an operation's responses to its client.
 #[derive(Clone)]
@@ -20,6 +21,11 @@ impl Responses {
         Self {
             operation: Arc::clone(operation),
         }
+    }
+
+    /// What is known of whoever reads them.
+    pub(crate) fn reader(&self) -> Reader {
+        self.operation.about.reader
     }
 
     /// The operation's id.

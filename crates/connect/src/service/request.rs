@@ -4,7 +4,7 @@ use spark_connect_proto as proto;
 use uuid::Uuid;
 
 use crate::error::{Error, Kind};
-use crate::operations::{About, Which};
+use crate::operations::{About, Reader, Which};
 use crate::sessions::{ClientSession, Key, check_uuid};
 
 /// The largest chunk of a batch, and what one is if the client has no wish.
@@ -47,6 +47,7 @@ pub(super) fn about(
         tags: request.tags.clone(),
         reattachable: false,
         chunk_bytes: None,
+        reader: Reader::of(request),
     };
     for option in &request.request_options {
         match &option.request_option {
