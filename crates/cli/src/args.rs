@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use plimsoll_conf::Profile;
 
+use crate::output::{Choice, ChoiceParser};
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
     .usage(AnsiColor::Yellow.on_default().bold())
@@ -53,6 +55,7 @@ Examples:
   plimsoll sql                                            a prompt
   plimsoll sql -e 'SELECT 1 + 1'
   plimsoll sql --tables data --memory 1g -f report.sql --output csv > report.csv
+  plimsoll sql -f report.sql --output parquet:report.parquet --mode overwrite
   plimsoll sql -e \"SELECT count(*) FROM parquet.`data/events`\" --report text";
 
 const RUN_EXAMPLES: &str = "\
@@ -145,9 +148,12 @@ pub struct IoArgs {
     /// Register each Parquet, CSV or JSON file, or folder of files, in DIR under its name
     #[arg(long, value_name = "DIR")]
     pub tables: Option<PathBuf>,
-    /// How rows are printed [default: table on a terminal, else tsv]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub output: Option<Output>,
+    /// How rows are printed, or where they are written [default: table on a terminal, else tsv]
+    #[arg(long, value_parser = ChoiceParser, value_name = "FORMAT[:PATH]")]
+    pub output: Option<Choice>,
+    /// What is done about files that are at PATH already [default: error]
+    #[arg(long, value_enum, value_name = "MODE", requires = "output")]
+    pub mode: Option<Mode>,
 }
 
 #[derive(Debug, Args)]
@@ -235,6 +241,19 @@ pub enum Output {
     Tsv,
     /// A JSON object a line
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// An error
+    #[value(alias = "errorifexists")]
+    Error,
+    /// More files beside them
+    Append,
+    /// They are replaced, once all is written
+    Overwrite,
+    /// Nothing is written
+    Ignore,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

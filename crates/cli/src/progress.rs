@@ -54,6 +54,10 @@ fn describe(progress: &Progress) -> String {
         0 => String::new(),
         bytes => format!(" · spilled {}", fmt_bytes(bytes)),
     };
+    let written = match progress.rows_written {
+        None => String::new(),
+        Some(rows) => format!(" · {} written", thousands(rows)),
+    };
     let allocated = match progress.allocated {
         0 => String::new(),
         bytes => format!(" · allocated {}", fmt_bytes(bytes)),
@@ -65,7 +69,7 @@ fn describe(progress: &Progress) -> String {
         );
     }
     format!(
-        "{:.1} s · {} rows scanned · execution {} of {}{spilled}{allocated} · resident {}",
+        "{:.1} s · {} rows scanned{written} · execution {} of {}{spilled}{allocated} · resident {}",
         progress.elapsed.as_secs_f64(),
         thousands(progress.rows_scanned),
         fmt_bytes(progress.execution),
@@ -93,6 +97,7 @@ mod tests {
             elapsed: Duration::from_millis(1500),
             is_waiting: false,
             rows_scanned: 60_000_000,
+            rows_written: Some(1_500_000),
             execution: 100 << 20,
             execution_limit: 434 << 20,
             spilled: 1 << 30,
@@ -101,7 +106,7 @@ mod tests {
         });
         assert_eq!(
             line,
-            "1.5 s · 60.0 million rows scanned · execution 100 MiB of 434 MiB · spilled 1 GiB · allocated 200 MiB · resident 256 MiB"
+            "1.5 s · 60.0 million rows scanned · 1.5 million written · execution 100 MiB of 434 MiB · spilled 1 GiB · allocated 200 MiB · resident 256 MiB"
         );
     }
 }

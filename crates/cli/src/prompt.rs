@@ -152,7 +152,7 @@ fn answer(engine: &mut Engine, typed: &str, output: Output) -> Result<(), Failur
         let started = Instant::now();
         let outcome = statement
             .map_err(Failure::from)
-            .and_then(|statement| run_statement(engine, statement, typed, output));
+            .and_then(|statement| run_statement(engine, statement, typed, output, None));
         match outcome {
             Ok(Some(rows)) => tell(format_args!(
                 "{rows} row{} in {:.2} s",

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use plimsoll_driver::{Rows, Session, Statement, split};
+use plimsoll_driver::{Rows, Session, Statement, WriteRequest, split};
 
 use crate::args::{Output, RunArgs, SqlArgs};
 use crate::engine::Engine;
 use crate::failure::Failure;
-use crate::output::printer;
+use crate::output::{Destination, printer};
 use crate::progress::ProgressLine;
 use crate::prompt;
 use crate::python;
@@ -29,15 +29,24 @@ pub fn sql(args: &SqlArgs) -> Result<(), Failure> {
         }
         (None, None) => None,
     };
+    let destination = Destination::new(&args.io)?;
+    match &script {
+        Some(script) => destination.fits(&readable(script))?,
+        None if destination.write.is_some() => {
+            return Err(Failure::Error(
+                "at the prompt COPY (query) TO 'path' writes files; --output with a path goes with -e or -f".to_owned(),
+            ));
+        }
+        None => {}
+    }
     let mut engine = Engine::start(
         &args.settings,
         args.io.tables.as_deref(),
         |conf, machine| Session::new(conf, machine, Vec::new()),
     )?;
-    let output = output(args.io.output);
     let outcome = match script {
-        Some(script) => run_all(&mut engine, &script, output),
-        None => prompt::run(&mut engine, output),
+        Some(script) => run_all(&mut engine, &script, &destination),
+        None => prompt::run(&mut engine, destination.print),
     };
     engine.end(args.report);
     outcome
@@ -50,7 +59,14 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         .split_first()
         .ok_or_else(|| Failure::Error("run needs a script: plimsoll run job.py".to_owned()))?;
     let file = Path::new(file);
+    let destination = Destination::new(&args.io)?;
     match file.extension().and_then(|ending| ending.to_str()) {
+        Some("py") if destination.write.is_some() => {
+            return Err(Failure::Error(format!(
+                "{} writes its files itself, with df.write: --output with a path is for SQL",
+                file.display()
+            )));
+        }
         Some("py") => return python::run(args, &args.job),
         Some("jar") => {
             return Err(Failure::Error(format!(
@@ -61,12 +77,13 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
         _ => {}
     }
     let script = read(file)?;
+    destination.fits(&readable(&script))?;
     let mut engine = Engine::start(
         &args.settings,
         args.io.tables.as_deref(),
         |conf, machine| Session::new(conf, machine, arguments.to_vec()),
     )?;
-    let outcome = run_all(&mut engine, &script, output(args.io.output));
+    let outcome = run_all(&mut engine, &script, &destination);
     engine.end(args.report);
     outcome
 }
@@ -93,31 +110,37 @@ fn without_mark(script: String) -> String {
     }
 }
 
-fn output(asked: Option<Output>) -> Output {
-    asked.unwrap_or(match io::stdout().is_terminal() {
-        true => Output::Table,
-        false => Output::Tsv,
-    })
+/// The statements of a script up to where it cannot be read, which is told when they have run.
+fn readable(script: &str) -> Vec<Statement> {
+    split(script).into_iter().map_while(Result::ok).collect()
 }
 
 /// Runs the statements of a script in order, up to the first error.
-fn run_all(engine: &mut Engine, script: &str, output: Output) -> Result<(), Failure> {
+fn run_all(engine: &mut Engine, script: &str, to: &Destination) -> Result<(), Failure> {
     for statement in split(script) {
-        run_statement(engine, statement?, script, output)?;
+        let statement = statement?;
+        let write = to.of(&statement).cloned();
+        run_statement(engine, statement, script, to.print, write)?;
     }
     Ok(())
 }
 
-/// Runs one statement and says how many rows it gave, if it is of a kind that has rows.
+/// Runs one statement and says how many rows it gave, if it is of a kind that has rows. They are printed, or written.
 pub fn run_statement(
     engine: &mut Engine,
     statement: Statement,
     script: &str,
     output: Output,
+    write: Option<WriteRequest>,
 ) -> Result<Option<u64>, Failure> {
     let progress = ProgressLine::start();
     let (session, script) = (Arc::clone(engine.session()), script.to_owned());
-    let work = async move { session.run(&statement, &script).await };
+    let work = async move {
+        match write {
+            Some(request) => session.run_into(&statement, &script, request).await,
+            None => session.run(&statement, &script).await,
+        }
+    };
     engine.run(work, |answer| async {
         let answer = answer?;
         for notice in &answer.notices {
@@ -170,5 +193,6 @@ async fn print(mut rows: Rows, output: Output, progress: &ProgressLine) -> Resul
         printer.end(&mut to)?;
     }
     to.flush()?;
+    rows.notices().iter().for_each(tell);
     Ok(count)
 }

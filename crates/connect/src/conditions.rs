@@ -177,6 +177,7 @@ const CONDITIONS: &[Condition] = &[
     ("UNSUPPORTED_EXPR_FOR_OPERATOR", "42K0E", "A query operator contains one or more unsupported expressions. Rewrite it without window, aggregate and generator functions in the WHERE clause. Invalid expressions: [<invalidExprSqls>]"),
     ("UNSUPPORTED_FEATURE.INTERRUPT_TYPE", "0A000", "The feature is not supported: Unsupported interrupt type: <interruptType>."),
     ("UNSUPPORTED_OPERATION", "0A000", "<operation> is not supported."),
+    ("UNSUPPORTED_OVERWRITE.PATH", "42902", "Can't overwrite the target that is also being read from. The target path is <path>."),
     ("USER_RAISED_EXCEPTION", "P0001", "<errorMessage>"),
     ("VIEW_NOT_FOUND", "42P01", "The view <relationName> cannot be found. To tolerate the error on drop use DROP VIEW IF EXISTS."),
     ("WINDOW_FUNCTION_AND_FRAME_MISMATCH", "42K0E", "<funcName> function can only be evaluated in an ordered row-based window frame with a single offset: <windowExpr>."),

@@ -1,3 +1,5 @@
+mod write;
+
 use std::collections::BTreeMap;
 
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -5,6 +7,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use crate::error::{Error, SqlError};
 use crate::format::FileFormat;
 use crate::statement::{Statement, Word, words};
+
+pub(crate) use self::write::Copy;
 
 /// What a statement asks for. DataFusion's planner knows queries; the rest is Spark's own and is
 /// parsed here.
@@ -40,6 +44,8 @@ pub(crate) enum Command {
     RefreshTable { name: String },
     /// `REFRESH path`.
     RefreshPath { path: String },
+    /// `INSERT OVERWRITE DIRECTORY` and `COPY … TO`.
+    Copy(Copy),
     /// Anything that gives rows: SELECT, WITH, VALUES, EXPLAIN, …
     Query,
 }
@@ -87,6 +93,8 @@ impl Command {
             "CLEAR" => parser.clear_cache(),
             "REFRESH" => parser.refresh(),
             "DESCRIBE" | "DESC" => parser.describe(),
+            "INSERT" => parser.insert().map(Command::Copy),
+            "COPY" => parser.copy().map(Command::Copy),
             "SELECT" | "WITH" | "VALUES" | "EXPLAIN" | "FROM" | "TABLE" | "" => Ok(Command::Query),
             other if STATEMENTS.contains(&other) => Err(Error::NotSupported(not_there(other))),
             other => Err(Error::Sql(SqlError::new(
@@ -98,23 +106,27 @@ impl Command {
     }
 }
 
+impl Statement {
+    /// Whether it is a query, whose rows could be written somewhere: neither a command nor an EXPLAIN.
+    pub fn is_query(&self) -> bool {
+        let words = words(self.text());
+        let first = Parser::new(&words, self.text()).peek_word();
+        let is_explained = first.is_some_and(|word| word.eq_ignore_ascii_case("EXPLAIN"));
+        !is_explained && matches!(Command::parse(self), Ok(Command::Query))
+    }
+}
+
 /// The first words of Spark's other statements.
-const STATEMENTS: [&str; 26] = [
-    "ADD", "ALTER", "ANALYZE", "BEGIN", "CALL", "COMMENT", "COPY", "DECLARE", "DELETE", "DFS",
-    "EXECUTE", "EXPORT", "GRANT", "IMPORT", "INSERT", "LIST", "LOAD", "LOCK", "MERGE", "MSCK",
+const STATEMENTS: [&str; 24] = [
+    "ADD", "ALTER", "ANALYZE", "BEGIN", "CALL", "COMMENT", "DECLARE", "DELETE", "DFS",
+    "EXECUTE", "EXPORT", "GRANT", "IMPORT", "LIST", "LOAD", "LOCK", "MERGE", "MSCK",
     "REDUCE", "REPAIR", "REPLACE", "TRUNCATE", "UPDATE", "USE",
 ];
 
-const THERE_ARE: &str = "There are SELECT, WITH, VALUES, EXPLAIN, CREATE TEMPORARY VIEW, DROP VIEW, CACHE TABLE, UNCACHE TABLE, CLEAR CACHE, SHOW CACHE, REFRESH TABLE, SHOW TABLES, DESCRIBE, SET and RESET";
+const THERE_ARE: &str = "There are SELECT, WITH, VALUES, EXPLAIN, COPY, INSERT OVERWRITE DIRECTORY, CREATE TEMPORARY VIEW, DROP VIEW, CACHE TABLE, UNCACHE TABLE, CLEAR CACHE, SHOW CACHE, REFRESH TABLE, SHOW TABLES, DESCRIBE, SET and RESET";
 
 fn not_there(first_word: &str) -> String {
-    let instead = match first_word {
-        "INSERT" | "COPY" => {
-            "Writing is not there yet: use --output csv or --output json and redirect stdout"
-        }
-        _ => THERE_ARE,
-    };
-    format!("{first_word} is not supported. {instead}")
+    format!("{first_word} is not supported. {THERE_ARE}")
 }
 
 /// What follows the first word, to the end: a value may hold anything.
@@ -548,7 +560,6 @@ mod tests {
         for (text, says) in [
             ("CACHE TABLE t LATER", "OPTIONS"),
             ("CACHE t", "expected TABLE"),
-            ("INSERT INTO t VALUES (1)", "--output csv"),
             ("CREATE TABLE t (a INT)", "TEMPORARY VIEW"),
             ("DELETE FROM t", "There are SELECT"),
             (

@@ -23,12 +23,16 @@ use plimsoll_memory::Pressure;
 use tracing::{debug, warn};
 
 use self::directory::OwnedDirectory;
+pub(crate) use self::directory::{locked, open as open_directory};
 use self::disk::Disk;
 use self::file::Factory;
 use crate::error::Error;
 
 /// The words that an error begins with when there is no room for a spill.
 pub(crate) const NO_ROOM: &str = "no space left to spill to";
+
+/// Words of such an error where it is a setting that leaves none.
+pub(crate) const NOT_ALLOWED: &str = "spark.plimsoll.spill.maxSize allows";
 
 /// What a disk has to have free, in bytes, for a new file to go there while another disk has it.
 const NEARLY_FULL: u64 = 64 << 20;
@@ -174,7 +178,7 @@ fn no_room(spills: &Spills, most: u64, is_set: bool) -> String {
     let most = fmt_bytes(most);
     match is_set {
         true => format!(
-            "{NO_ROOM}: spark.plimsoll.spill.maxSize allows {most} for the spill files of all queries together. \
+            "{NO_ROOM}: {NOT_ALLOWED} {most} for the spill files of all queries together. \
              Raise it, or give the engine more memory so that less is spilled"
         ),
         false => format!(

@@ -2,40 +2,47 @@
 //!
 //! All files are written to a hidden directory beside the target and move there when the last is complete
 //! ([`staging`]): a write that fails, is dropped or is killed leaves what was there as it was. Rows are
-//! encoded as they come, on a thread that may block; what the open files hold in memory is bounded
-//! ([`parts`]).
+//! encoded as they come, on threads that may block, several if one is not fast enough ([`writers`]); what the open
+//! files hold in memory is on the books of the query ([`parts`], [`held`]). Rows for more directories than files can
+//! be open are sorted first ([`sorted`]).
 
 mod cells;
+mod columns;
 mod csv;
 mod encoder;
+mod failed;
+mod held;
 mod json;
 mod parquet;
 mod partitions;
 mod parts;
+mod request;
+mod sorted;
 mod staging;
+mod writers;
 
-use std::collections::BTreeMap;
-use std::pin::pin;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
-use datafusion::arrow::error::ArrowError;
-use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use futures::{Stream, StreamExt};
-use tokio::sync::mpsc::{Receiver, channel};
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::execution::TaskContext;
+use futures::{StreamExt, stream};
+use uuid::Uuid;
 
 use self::encoder::Encoder;
+use self::failed::failed;
 use self::partitions::PartitionBy;
-use self::parts::Parts;
+use self::parts::Making;
+use self::sorted::Sorted;
 use self::staging::Staging;
+use self::writers::Writers;
 use crate::error::Error;
-use crate::format::FileFormat;
 use crate::options::Options;
-use crate::source::{refuse_other_encodings, type_in_spark};
+use crate::query::{Query, Rows};
+use crate::record::Status;
+use crate::source::refuse_other_encodings;
 
-/// Batches that wait between a query and the thread that writes its rows.
-const BATCHES_AHEAD: usize = 2;
+pub use self::request::{SaveMode, Target, WriteRequest, Written};
 
 /// The empty file that says that a write is complete.
 const SUCCESS: &str = "_SUCCESS";
@@ -43,118 +50,197 @@ const SUCCESS: &str = "_SUCCESS";
 /// The options of all formats.
 const COMMON: &[&str] = &["path", "maxrecordsperfile", "partitionoverwritemode"];
 
-/// What a write does about what is at its path already: Spark's `SaveMode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SaveMode {
-    /// It fails.
-    #[default]
-    ErrorIfExists,
-    /// It adds files to those that are there.
-    Append,
-    /// Its files take the place of those that are there, once they are complete.
-    Overwrite,
-    /// It does nothing.
-    Ignore,
+/// The most files that are open at once. Rows for more directories are sorted by them, so that one is enough.
+const MOST_OPEN: u64 = 64;
+
+/// What a query has to be able to hold, in bytes, for each thread that encodes its rows.
+const OF_A_WRITER: u64 = 64 << 20;
+
+/// A write that nothing stands in the way of, before there are rows. Dropped, it leaves what was there.
+pub(crate) struct Write {
+    request: WriteRequest,
+    staging: Staging,
 }
 
-/// Where and how rows are written: Spark's
-/// `df.write.format(…).mode(…).partitionBy(…).options(…).save(path)`.
-#[derive(Debug, Clone)]
-pub struct WriteRequest {
-    /// The format of the files.
-    pub format: FileFormat,
-    /// The directory that the files are put into, as a path or a `file:` URL.
-    pub path: String,
-    /// What is done about what is there already.
-    pub mode: SaveMode,
-    /// The columns whose values become `key=value` directories.
-    pub partition_by: Vec<String>,
-    /// Spark's data source options; their keys count in any case.
-    pub options: BTreeMap<String, String>,
+/// What a write needs to know of the session.
+pub(crate) struct Surroundings {
+    /// What text without a time zone is in.
+    pub(crate) time_zone: String,
+    /// How many threads may encode.
+    pub(crate) threads: usize,
+    /// With the memory of the query and its disks.
+    pub(crate) context: Arc<TaskContext>,
 }
 
-/// Writes rows as files, and gives their number. Text without a time zone is in `time_zone`.
-///
-/// # Errors
-/// [`Error::PathExists`] if there is something at the path and the mode does not allow for it; and if an
-/// option is malformed or not supported, a column cannot be written in this format, the rows end with an
-/// error, or the disk refuses. What was at the path is then as it was.
-pub(crate) async fn write(
-    rows: impl Stream<Item = Result<RecordBatch, Error>>,
-    schema: SchemaRef,
-    request: &WriteRequest,
-    time_zone: &str,
-) -> Result<u64, Error> {
-    let options = Options::new(&request.options);
-    let partition_by = PartitionBy::new(&schema, &request.partition_by, time_zone)?;
-    let schema = written(&schema, &partition_by, request.format);
-    let encoder = Encoder::new(request.format, &schema, &options, time_zone)?;
-    let by_partition = options
-        .get("partitionoverwritemode")
-        .is_some_and(|mode| mode.eq_ignore_ascii_case("dynamic"));
-    let by_partition = by_partition && !request.partition_by.is_empty();
-    let Some(staging) = Staging::begin(&request.path, request.mode, by_partition)? else {
-        return Ok(0);
-    };
-    let most_rows = most_rows(&options)?;
-    let parts = Parts::new(
-        staging.directory(),
-        encoder,
-        schema,
-        partition_by,
-        most_rows,
-    );
-    let (to, from) = channel(BATCHES_AHEAD);
-    let writer = tokio::task::spawn_blocking(move || run(parts, staging, from));
-    let mut failed = None;
-    let mut rows = pin!(rows);
-    while let Some(batch) = rows.next().await {
-        let batch = match batch {
-            Ok(batch) => Message::Rows(batch),
-            Err(error) => {
-                failed = Some(error);
-                break;
-            }
+impl Write {
+    /// Makes ready for a write; none if the mode says that there is nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::PathExists`] if there is something at the path and the mode does not allow for it; and if the disk
+    /// refuses.
+    pub(crate) fn begin(request: WriteRequest) -> Result<Option<Self>, Error> {
+        let options = Options::new(&request.options);
+        let dynamic = options
+            .get("partitionoverwritemode")
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("dynamic"));
+        let by_partition = dynamic && !request.partition_by.is_empty();
+        let staging = Staging::begin(&request.path, request.target, request.mode, by_partition)?;
+        Ok(staging.map(|staging| Self { request, staging }))
+    }
+
+    /// Writes the rows of a query, and ends the query.
+    ///
+    /// # Errors
+    /// If an option is malformed or not supported, a column cannot be written in this format, the rows end with an
+    /// error, or the disk refuses. What was at the path is then as it was.
+    pub(crate) async fn run(self, mut rows: Rows, around: Surroundings) -> Result<Written, Error> {
+        let Some(query) = rows.query() else {
+            return Err(failed("these rows are of no query"));
         };
-        // The writer takes no more once it has failed.
-        if to.send(batch).await.is_err() {
-            break;
+        query.begins_to_write();
+        rows.leave_query_open();
+        let task = Arc::clone(query.task());
+        let written = task.at_work(self.all(rows, &query, around)).await;
+        match &written {
+            Ok(_) => query.end(Status::Finished, None),
+            Err(error) => query.end(Status::Failed, Some(error.to_string())),
         }
+        written
     }
-    if failed.is_none() {
-        let _ = to.send(Message::End).await;
+
+    async fn all(
+        self,
+        rows: Rows,
+        query: &Arc<Query>,
+        around: Surroundings,
+    ) -> Result<Written, Error> {
+        let partition_by = PartitionBy::new(
+            &rows.schema(),
+            &self.request.partition_by,
+            &around.time_zone,
+        )?;
+        let making = self.making(&rows, &partition_by, query, &around.time_zone)?;
+        // One file has its rows in their order, and so have rows that were sorted.
+        let is_one =
+            self.request.target == Target::File || (partition_by.is_empty() && query.is_ordered());
+        let most = match is_one {
+            true => 1,
+            false => (around.threads as u64).min(query.task().limit() / OF_A_WRITER),
+        };
+        let staging = Arc::new(self.staging);
+        let mut writers = Writers::new(
+            making,
+            partition_by.others(),
+            Arc::clone(&staging),
+            Arc::clone(query),
+            most.max(1) as usize,
+        );
+        let fed = match partition_by.is_empty() {
+            true => feed(rows, &mut writers).await,
+            false => feed_by_directory(rows, &partition_by, &mut writers, query, around).await,
+        };
+        if let Err(error) = fed {
+            writers.give_up().await;
+            return Err(error);
+        }
+        let made = writers.finish().await?;
+        let staging = Arc::into_inner(staging).ok_or_else(|| failed("a thread goes on"))?;
+        let committed = SpawnedTask::spawn_blocking(move || staging.commit());
+        committed.join().await.map_err(failed)??;
+        Ok(Written {
+            rows: made.rows,
+            files: made.files,
+            bytes: made.bytes,
+            is_ignored: false,
+        })
     }
-    drop(to);
-    let written = writer
-        .await
-        .map_err(|error| Error::Execution(format!("writing failed: {error}")))?;
-    match failed {
-        Some(error) => Err(error),
-        None => written,
+
+    /// How files are made of rows.
+    fn making(
+        &self,
+        rows: &Rows,
+        partition_by: &PartitionBy,
+        query: &Query,
+        time_zone: &str,
+    ) -> Result<Making, Error> {
+        let options = Options::new(&self.request.options);
+        let format = self.request.format;
+        let schema = columns::written(&rows.schema(), partition_by, format);
+        let memory = query.task().limit();
+        let encoder = Encoder::new(format, &schema, &options, time_zone, memory)?;
+        // An eighth of the memory, so that files can hold more than they need to be open.
+        let open = memory / 8 / (encoder.least_memory(&schema) as u64).max(1);
+        Ok(Making {
+            directory: self.staging.directory().to_owned(),
+            target: self.staging.target().into(),
+            id: Uuid::new_v4(),
+            most_rows: match self.request.target {
+                Target::Directory => most_rows(&options)?,
+                Target::File => None,
+            },
+            most_open: open.clamp(1, MOST_OPEN) as usize,
+            one_file: self.staging.file_name(),
+            encoder,
+            schema,
+        })
     }
 }
 
-/// What comes to the thread that writes. Without an end the write was given up.
-enum Message {
-    Rows(RecordBatch),
-    End,
-}
-
-fn run(mut parts: Parts, staging: Staging, mut from: Receiver<Message>) -> Result<u64, Error> {
-    loop {
-        match from.blocking_recv() {
-            Some(Message::Rows(batch)) => parts.write(&batch)?,
-            Some(Message::End) => break,
-            None => return Ok(0),
+/// Passes rows on to whichever thread can take them.
+async fn feed(mut rows: Rows, writers: &mut Writers) -> Result<(), Error> {
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        // A thread takes no more once it has failed.
+        if batch.num_rows() > 0 && !writers.send(batch).await {
+            return Ok(());
         }
     }
-    let rows = parts.finish()?;
-    std::fs::File::create(staging.directory().join(SUCCESS)).map_err(|source| Error::System {
-        what: format!("cannot write to {}", staging.directory().display()),
-        source,
-    })?;
-    staging.commit()?;
-    Ok(rows)
+    writers.at_least_one_file().await;
+    Ok(())
+}
+
+/// Passes rows on to the threads that have the files of their directories; sorted, from where there are more
+/// directories than files can be open.
+async fn feed_by_directory(
+    mut rows: Rows,
+    by: &PartitionBy,
+    writers: &mut Writers,
+    query: &Arc<Query>,
+    around: Surroundings,
+) -> Result<(), Error> {
+    let schema = rows.schema();
+    let mut directories = HashSet::new();
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        let groups = by.split(&batch)?;
+        directories.extend(groups.iter().map(|(directory, _)| directory.clone()));
+        if directories.len() > writers.most_open() {
+            drop((groups, directories));
+            let rest = stream::iter([Ok(batch)]).chain(rows);
+            let sorted = Sorted::new(rest, &schema, by.places(), query, around.context)?;
+            return feed_sorted(sorted, by, writers).await;
+        }
+        if !writers.send_groups(groups).await {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn feed_sorted(
+    mut rows: Sorted,
+    by: &PartitionBy,
+    writers: &mut Writers,
+) -> Result<(), Error> {
+    if !writers.one_at_a_time().await {
+        return Ok(());
+    }
+    while let Some(batch) = rows.next().await? {
+        if !writers.send_groups(by.split(&batch)?).await {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// The option `maxRecordsPerFile`.
@@ -168,60 +254,4 @@ fn most_rows(options: &Options) -> Result<Option<u64>, Error> {
         ))
     })?;
     Ok(u64::try_from(number).ok().filter(|&number| number > 0))
-}
-
-/// The columns in the files: those that are not in directories, nullable, and of Spark's types.
-fn written(schema: &Schema, partition_by: &PartitionBy, format: FileFormat) -> SchemaRef {
-    let fields = schema.fields().iter().enumerate();
-    let fields: Vec<Field> = fields
-        .filter(|(at, _)| !partition_by.contains(*at))
-        .map(|(_, field)| {
-            let mut data_type = type_in_spark(field.data_type(), "UTC");
-            if format != FileFormat::Parquet {
-                data_type = without_views(&data_type);
-            }
-            Field::new(field.name(), data_type, true)
-        })
-        .collect();
-    Arc::new(Schema::new(fields))
-}
-
-/// The type with strings and bytes in one piece.
-fn without_views(data_type: &DataType) -> DataType {
-    let field = |field: &Arc<Field>| {
-        let data_type = without_views(field.data_type());
-        Arc::new(field.as_ref().clone().with_data_type(data_type))
-    };
-    match data_type {
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::List(item) => DataType::List(field(item)),
-        DataType::Map(entries, sorted) => DataType::Map(field(entries), *sorted),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(field).collect::<Fields>()),
-        other => other.clone(),
-    }
-}
-
-/// These columns of a batch, with the types of `schema`.
-fn projected(
-    batch: &RecordBatch,
-    columns: &[usize],
-    schema: &SchemaRef,
-) -> Result<RecordBatch, ArrowError> {
-    let cast = |(&at, field): (&usize, &Arc<Field>)| {
-        let column = batch.column(at);
-        match column.data_type() == field.data_type() {
-            true => Ok(Arc::clone(column)),
-            false => cast(column, field.data_type()),
-        }
-    };
-    let columns = columns.iter().zip(schema.fields()).map(cast);
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
-}
-
-/// An error of Arrow or Parquet where a file is written.
-fn failed(error: impl std::fmt::Display) -> Error {
-    Error::Execution(format!("writing failed: {error}"))
 }

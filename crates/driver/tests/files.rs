@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use plimsoll_conf::{Conf, Machine, Origin};
-use plimsoll_driver::{FileFormat, SaveMode, Session, WriteRequest};
+use plimsoll_driver::{FileFormat, SaveMode, Session, Target, WriteRequest};
 
 #[path = "support/ddl.rs"]
 mod ddl;
@@ -28,6 +28,7 @@ fn request(format: &str, path: &Path) -> WriteRequest {
     WriteRequest {
         format: FileFormat::of_name(format).unwrap(),
         path: path.display().to_string(),
+        target: Target::Directory,
         mode: SaveMode::ErrorIfExists,
         partition_by: vec![],
         options: BTreeMap::new(),

@@ -1,6 +1,7 @@
-//! Rows on stdout, as they come, in the form that was asked for.
+//! Where rows go, and rows on stdout, as they come, in the form that was asked for.
 
 mod delimited;
+mod destination;
 mod table;
 
 use std::io::{self, Write};
@@ -15,6 +16,8 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::args::Output;
 use crate::failure::Failure;
+
+pub use destination::{Choice, ChoiceParser, Destination};
 
 /// Prints the batches of one statement.
 pub trait Print {

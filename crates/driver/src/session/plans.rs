@@ -12,7 +12,6 @@ use super::{Session, internal, quoted};
 use crate::error::Error;
 use crate::range;
 use crate::source::{Source, open_source};
-use crate::write::{WriteRequest, write};
 
 impl Session {
     /// A plan that reads files.
@@ -153,22 +152,5 @@ impl Session {
             .await
             .map_err(Error::planning_of)?;
         Ok((optimized, physical))
-    }
-
-    /// Runs a plan and writes its rows as files; gives their number.
-    ///
-    /// # Errors
-    /// If there is something at the path that the mode does not allow for, the plan fails, or the disk
-    /// does. Nothing is left of a write that failed.
-    pub async fn write(&self, plan: LogicalPlan, request: WriteRequest) -> Result<u64, Error> {
-        let description = format!("write {} to {}", request.format, request.path);
-        let rows = self.run_plan(plan, &description).await?;
-        let schema = rows.schema();
-        let time_zone = self.conf().settings()?.sql.time_zone;
-        let time_zone = time_zone.as_deref().unwrap_or("UTC");
-        let written = write(rows, schema, &request, time_zone).await;
-        // What was computed from files that were there is out of date.
-        self.refresh_path(&request.path);
-        written
     }
 }

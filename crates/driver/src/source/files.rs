@@ -84,7 +84,7 @@ pub(crate) fn url(path: &Path) -> String {
 }
 
 /// The files and directories that a path, which may be a pattern, stands for.
-fn resolve(path: &str) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn resolve(path: &str) -> Result<Vec<PathBuf>, Error> {
     let local = local_path(path)?;
     let found = match glob::is_pattern(path) {
         true => glob::expand(&local.to_string_lossy()),

@@ -112,6 +112,13 @@ impl FileTable {
                 .is_ok_and(|files| files.iter().any(|file| file.path.starts_with(&path)))
     }
 
+    /// The files and directories that it is read from.
+    pub(crate) fn roots(&self) -> Vec<PathBuf> {
+        let roots = self.paths.iter().filter_map(|path| files::resolve(path).ok());
+        let canonical = |root: PathBuf| root.canonicalize().unwrap_or(root);
+        roots.flatten().map(canonical).collect()
+    }
+
     fn partition_columns(&self) -> &[FieldRef] {
         self.schema.table_partition_cols()
     }

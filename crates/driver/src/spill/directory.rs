@@ -98,7 +98,7 @@ impl OwnedDirectory {
 
 /// The directory, open and locked; none if another process has taken it. Where there are no locks
 /// nobody can take it for a dead one's either, and it goes without.
-fn locked(path: &Path) -> io::Result<Option<File>> {
+pub(crate) fn locked(path: &Path) -> io::Result<Option<File>> {
     let file = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
@@ -118,7 +118,7 @@ fn locked(path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Opens a directory, and nothing else.
-fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 
 use super::cells::Cells;
 use super::csv::CsvWriter;
-use super::failed;
+use super::failed::Failed;
 use super::json::JsonWriter;
 use super::parquet::ParquetWriter;
 use crate::error::Error;
@@ -19,6 +19,9 @@ use crate::options::{Options, unescaped};
 
 /// Text that is gathered before it goes to the file, in bytes.
 const BUFFER: usize = 64 << 10;
+
+/// What compressing text takes, in bytes: windows, hash chains, pending output.
+const DEFLATER: usize = 320 << 10;
 
 /// How rows are made the bytes of a file.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub(super) enum Lines {
 }
 
 impl Encoder {
+    /// Text without a time zone is in `time_zone`; `memory` is what the query may hold, in bytes.
+    ///
     /// # Errors
     /// If an option is malformed or not supported, or a column cannot be written in this format.
     pub(super) fn new(
@@ -44,10 +49,11 @@ impl Encoder {
         schema: &SchemaRef,
         options: &Options,
         time_zone: &str,
+        memory: u64,
     ) -> Result<Self, Error> {
         let lines = match format {
             FileFormat::Parquet => {
-                return ParquetWriter::new(schema, options).map(Encoder::Parquet);
+                return ParquetWriter::new(schema, options, memory).map(Encoder::Parquet);
             }
             FileFormat::Csv => Lines::Csv(CsvWriter::new(options, time_zone)?),
             FileFormat::Json => Lines::Json(JsonWriter::new(options, time_zone)?),
@@ -82,21 +88,25 @@ impl Encoder {
         }
     }
 
+    /// What a file holds in memory once rows come to it, about, in bytes.
+    pub(super) fn least_memory(&self, schema: &Schema) -> usize {
+        match self {
+            Encoder::Parquet(writer) => writer.least_memory(schema),
+            Encoder::Text { gzip, .. } => BUFFER + if *gzip { DEFLATER } else { 0 },
+        }
+    }
+
     /// A new file.
     ///
     /// # Errors
     /// If the system refuses.
-    pub(super) fn open(&self, path: &Path, schema: &SchemaRef) -> Result<OpenFile, Error> {
-        let file = File::create_new(path).map_err(|source| Error::System {
-            what: format!("cannot write {}", path.display()),
-            source,
-        })?;
-        let file = BufWriter::new(file);
+    pub(super) fn open(&self, path: &Path, schema: &SchemaRef) -> Result<OpenFile, Failed> {
+        let file = BufWriter::new(File::create_new(path)?);
         match self {
             Encoder::Parquet(writer) => {
                 let schema = SchemaRef::clone(schema);
                 let writer = ArrowWriter::try_new_with_options(file, schema, writer.options());
-                Ok(OpenFile::Parquet(Box::new(writer.map_err(failed)?)))
+                Ok(OpenFile::Parquet(Box::new(writer?)))
             }
             Encoder::Text { lines, gzip } => {
                 let mut text = String::new();
@@ -174,10 +184,10 @@ enum Sink {
 
 impl OpenFile {
     /// # Errors
-    /// If the system refuses.
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+    /// If the system refuses, or a value cannot be written.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failed> {
         match self {
-            OpenFile::Parquet(writer) => writer.write(batch).map_err(failed),
+            OpenFile::Parquet(writer) => Ok(writer.write(batch)?),
             OpenFile::Text(file) => file.write(batch),
         }
     }
@@ -186,7 +196,7 @@ impl OpenFile {
     pub(super) fn memory(&self) -> usize {
         match self {
             OpenFile::Parquet(writer) => writer.memory_size(),
-            OpenFile::Text(file) => file.text.capacity(),
+            OpenFile::Text(file) => file.memory(),
         }
     }
 
@@ -194,34 +204,35 @@ impl OpenFile {
     ///
     /// # Errors
     /// If the system refuses.
-    pub(super) fn flush(&mut self) -> Result<(), Error> {
+    pub(super) fn flush(&mut self) -> Result<(), Failed> {
         match self {
-            OpenFile::Parquet(writer) => writer.flush().map_err(failed),
-            OpenFile::Text(file) => file.pass_on(),
+            OpenFile::Parquet(writer) => Ok(writer.flush()?),
+            OpenFile::Text(file) => Ok(file.pass_on()?),
         }
     }
 
-    /// Completes the file.
+    /// Completes the file, and gives its size in bytes.
     ///
     /// # Errors
     /// If the system refuses.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(super) fn finish(self) -> Result<u64, Failed> {
         let mut file = match self {
-            OpenFile::Parquet(writer) => writer.into_inner().map_err(failed)?,
+            OpenFile::Parquet(writer) => writer.into_inner()?,
             OpenFile::Text(mut file) => {
                 file.pass_on()?;
                 match file.to {
                     Sink::Plain(file) => file,
-                    Sink::Gzip(file) => file.finish().map_err(failed)?,
+                    Sink::Gzip(file) => file.finish()?,
                 }
             }
         };
-        file.flush().map_err(failed)
+        file.flush()?;
+        Ok(file.get_ref().metadata()?.len())
     }
 }
 
 impl TextFile {
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Failed> {
         match &self.lines {
             Lines::Csv(writer) => writer.write(batch, &mut self.text)?,
             Lines::Json(writer) => writer.write(batch, &mut self.text)?,
@@ -229,16 +240,24 @@ impl TextFile {
         }
         match self.text.len() {
             ..BUFFER => Ok(()),
-            _ => self.pass_on(),
+            _ => Ok(self.pass_on()?),
         }
     }
 
-    fn pass_on(&mut self) -> Result<(), Error> {
+    fn memory(&self) -> usize {
+        let deflater = match self.to {
+            Sink::Plain(_) => 0,
+            Sink::Gzip(_) => DEFLATER,
+        };
+        self.text.capacity() + deflater
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
         let to: &mut dyn Write = match &mut self.to {
             Sink::Plain(file) => file,
             Sink::Gzip(file) => file,
         };
-        to.write_all(self.text.as_bytes()).map_err(failed)?;
+        to.write_all(self.text.as_bytes())?;
         self.text.clear();
         self.text.shrink_to(BUFFER);
         Ok(())

@@ -5,24 +5,35 @@ use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use datafusion::parquet::basic::Compression;
 use datafusion::parquet::file::properties::WriterProperties;
 
+use super::columns::leaves;
 use crate::error::Error;
 use crate::options::Options;
 use crate::types::spark_name;
 
 const WRITE: &[&str] = &["compression", "codec", "parquet.compression"];
 
+/// What a column of an open file takes for its dictionary before the first value, about, in bytes.
+const DICTIONARY: usize = 80 << 10;
+
+/// What it takes without a dictionary, about.
+const PLAIN: usize = 4 << 10;
+
 /// How Parquet files are written.
 #[derive(Debug, Clone)]
 pub(super) struct ParquetWriter {
     compression: Compression,
+    dictionaries: bool,
     /// What file names have between their number and `.parquet`.
     pub(super) ending: &'static str,
 }
 
 impl ParquetWriter {
+    /// `memory` is what the query may hold, in bytes. If the dictionaries of one file would be a large part of
+    /// it, files go without.
+    ///
     /// # Errors
     /// If an option is malformed, or two columns have one name, or one cannot be written.
-    pub(super) fn new(schema: &Schema, options: &Options) -> Result<Self, Error> {
+    pub(super) fn new(schema: &Schema, options: &Options, memory: u64) -> Result<Self, Error> {
         options.warn_of_others("Parquet", &[WRITE, super::COMMON]);
         let mut names = BTreeSet::new();
         for field in schema.fields() {
@@ -54,8 +65,18 @@ impl ParquetWriter {
         };
         Ok(Self {
             compression,
+            dictionaries: (leaves(schema) * DICTIONARY) as u64 <= memory / 8,
             ending,
         })
+    }
+
+    /// What a file holds in memory once rows come to it, about, in bytes.
+    pub(super) fn least_memory(&self, schema: &Schema) -> usize {
+        let column = match self.dictionaries {
+            true => DICTIONARY,
+            false => PLAIN,
+        };
+        leaves(schema) * column
     }
 
     /// The names and types are those that other readers know from Parquet's own description, which is why
@@ -64,6 +85,7 @@ impl ParquetWriter {
         let properties = WriterProperties::builder()
             .set_compression(self.compression)
             .set_coerce_types(true)
+            .set_dictionary_enabled(self.dictionaries)
             .set_created_by("plimsoll".to_owned())
             .build();
         ArrowWriterOptions::new()

@@ -7,9 +7,13 @@ use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::record_batch::RecordBatch;
 
 use super::cells::{Cells, Patterns};
-use super::{failed, without_views};
+use super::columns::without_views;
+use super::failed::failed;
 use crate::error::Error;
 use crate::source::{partitions, type_in_spark};
+
+/// Rows, and the directory that they go to.
+pub(super) type Group = (String, RecordBatch);
 
 /// The columns whose values become directories.
 pub(super) struct PartitionBy {
@@ -70,6 +74,11 @@ impl PartitionBy {
         &self.others
     }
 
+    /// Where the columns whose values become directories are.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|(at, _)| *at)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
@@ -78,7 +87,7 @@ impl PartitionBy {
     ///
     /// # Errors
     /// If a column's values make no names.
-    pub(super) fn split(&self, batch: &RecordBatch) -> Result<Vec<(String, RecordBatch)>, Error> {
+    pub(super) fn split(&self, batch: &RecordBatch) -> Result<Vec<Group>, Error> {
         let cast = |(at, _): &(usize, String)| {
             let column = batch.column(*at);
             let data_type = without_views(&type_in_spark(column.data_type(), "UTC"));

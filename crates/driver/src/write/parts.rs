@@ -1,113 +1,121 @@
 use std::collections::HashMap;
 use std::fs;
+use std::ops::Add;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use uuid::Uuid;
 
 use super::encoder::{Encoder, OpenFile};
-use super::partitions::PartitionBy;
-use super::{failed, projected};
+use super::failed::{Failed, failed};
+use super::held::Held;
 use crate::error::Error;
 
-/// Files that are open at once. When another is needed, the one that was not written to for the longest
-/// time is completed; if rows for its partition come again, they go to a new file.
-const MOST_OPEN: usize = 64;
+/// What the files of a write are called and how they are made.
+#[derive(Clone)]
+pub(super) struct Making {
+    pub(super) directory: PathBuf,
+    /// Where they will be in the end, for messages.
+    pub(super) target: Arc<Path>,
+    /// Of the write: in the names of all its files.
+    pub(super) id: Uuid,
+    pub(super) encoder: Encoder,
+    pub(super) schema: SchemaRef,
+    /// The option `maxRecordsPerFile`.
+    pub(super) most_rows: Option<u64>,
+    /// Files that a writer has open at once. When another is needed, the one that was not written to for the
+    /// longest time is completed; if rows for its partition come again, they go to a new file.
+    pub(super) most_open: usize,
+    /// The name of the one file that is written.
+    pub(super) one_file: Option<String>,
+}
 
-/// What open files may hold in memory together, in bytes; Parquet files end their row groups for it.
-const MOST_BUFFERED: usize = 32 << 20;
-
-/// The files of a write.
+/// The files of one writer: in Spark, those of a task.
 pub(super) struct Parts {
-    directory: PathBuf,
-    id: Uuid,
-    encoder: Encoder,
-    schema: SchemaRef,
-    partition_by: PartitionBy,
-    most_rows: Option<u64>,
+    making: Making,
+    /// The writer's number, from 0.
+    number: usize,
     /// By the directory that they are in.
     open: HashMap<String, Part>,
     /// How many files each directory has got.
     begun: HashMap<String, u32>,
+    /// What the open files hold in memory together.
+    bytes_open: usize,
+    held: Held,
     writes: u64,
-    rows: u64,
+    made: Made,
+}
+
+/// What came of a writer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) rows: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl Add for Made {
+    type Output = Made;
+
+    fn add(self, other: Made) -> Made {
+        Made {
+            rows: self.rows + other.rows,
+            files: self.files + other.files,
+            bytes: self.bytes + other.bytes,
+        }
+    }
 }
 
 struct Part {
     file: OpenFile,
     rows: u64,
     last_write: u64,
+    /// What it holds in memory, as it is counted in `bytes_open`.
+    held: usize,
 }
 
 impl Parts {
-    /// Files in `directory` of at most `most_rows` rows each.
-    pub(super) fn new(
-        directory: &Path,
-        encoder: Encoder,
-        schema: SchemaRef,
-        partition_by: PartitionBy,
-        most_rows: Option<u64>,
-    ) -> Self {
+    pub(super) fn new(making: Making, number: usize, held: Held) -> Self {
         Self {
-            directory: directory.to_owned(),
-            id: Uuid::new_v4(),
-            encoder,
-            schema,
-            partition_by,
-            most_rows,
+            making,
+            number,
             open: HashMap::new(),
             begun: HashMap::new(),
+            bytes_open: 0,
+            held,
             writes: 0,
-            rows: 0,
+            made: Made::default(),
         }
     }
 
-    /// Writes rows to the files of their partitions.
+    /// The columns in the files.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.making.schema
+    }
+
+    /// Writes rows to the file of a directory.
     ///
     /// # Errors
     /// If the system refuses, or a value cannot be written.
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        self.rows += batch.num_rows() as u64;
-        let groups = match self.partition_by.is_empty() {
-            true => vec![(String::new(), batch.clone())],
-            false => self.partition_by.split(batch)?,
-        };
-        for (directory, rows) in groups {
-            let rows = projected(&rows, self.partition_by.others(), &self.schema);
-            self.write_to(&directory, rows.map_err(failed)?)?;
-            self.bound_memory()?;
-        }
-        Ok(())
-    }
-
-    /// Completes the files, and gives the number of rows in them.
-    ///
-    /// # Errors
-    /// If the system refuses.
-    pub(super) fn finish(mut self) -> Result<u64, Error> {
-        // Without rows there is a file that tells the columns.
-        if self.rows == 0 && self.partition_by.is_empty() {
-            self.part("")?;
-        }
-        for (_, part) in self.open {
-            part.file.finish()?;
-        }
-        Ok(self.rows)
-    }
-
-    fn write_to(&mut self, directory: &str, mut rows: RecordBatch) -> Result<(), Error> {
+    pub(super) fn write(&mut self, directory: &str, mut rows: RecordBatch) -> Result<(), Error> {
+        self.made.rows += rows.num_rows() as u64;
+        let target = Arc::clone(&self.making.target);
         while rows.num_rows() > 0 {
-            let most_rows = self.most_rows.unwrap_or(u64::MAX);
+            let most_rows = self.making.most_rows.unwrap_or(u64::MAX);
+            let writes = self.writes;
             let part = self.part(directory)?;
+            part.last_write = writes;
             let room = usize::try_from(most_rows - part.rows).unwrap_or(usize::MAX);
             let now = rows.num_rows().min(room);
-            part.file.write(&rows.slice(0, now))?;
+            let written = part.file.write(&rows.slice(0, now));
+            written.map_err(|error| error.about(&target))?;
             part.rows += now as u64;
-            if part.rows == most_rows {
+            let is_full = part.rows == most_rows;
+            self.measure(directory);
+            self.bound_memory()?;
+            if is_full {
                 self.complete(directory)?;
             }
             rows = rows.slice(now, rows.num_rows() - now);
@@ -115,10 +123,43 @@ impl Parts {
         Ok(())
     }
 
+    /// Makes an empty file that tells the columns.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn write_no_rows(&mut self) -> Result<(), Error> {
+        self.part("").map(|_| ())
+    }
+
+    /// Completes all files that are open, and has one open at a time from here on.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn one_at_a_time(&mut self) -> Result<(), Error> {
+        self.making.most_open = 1;
+        self.complete_all()
+    }
+
+    /// Completes the files, and tells what they came to.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn finish(mut self) -> Result<Made, Error> {
+        self.complete_all()?;
+        Ok(self.made)
+    }
+
+    fn complete_all(&mut self) -> Result<(), Error> {
+        let directories: Vec<String> = self.open.keys().cloned().collect();
+        directories
+            .iter()
+            .try_for_each(|directory| self.complete(directory))
+    }
+
     /// The open file of a directory.
     fn part(&mut self, directory: &str) -> Result<&mut Part, Error> {
         if !self.open.contains_key(directory) {
-            if self.open.len() >= MOST_OPEN
+            if self.open.len() >= self.making.most_open
                 && let Some(oldest) = self.open.iter().min_by_key(|(_, part)| part.last_write)
             {
                 let oldest = oldest.0.clone();
@@ -128,59 +169,80 @@ impl Parts {
             self.open.insert(directory.to_owned(), part);
         }
         self.writes += 1;
-        let writes = self.writes;
-        let part = self
-            .open
+        self.open
             .get_mut(directory)
-            .ok_or_else(|| failed("a file that was opened is not there"))?;
-        part.last_write = writes;
-        Ok(part)
+            .ok_or_else(|| failed("a file that was opened is not there"))
     }
 
     fn begin(&mut self, directory: &str) -> Result<Part, Error> {
-        let path = self.directory.join(directory);
-        fs::create_dir_all(&path).map_err(|source| Error::System {
-            what: format!("cannot make the directory {directory}"),
-            source,
-        })?;
-        let number = self.begun.entry(directory.to_owned()).or_default();
-        let name = format!(
-            "part-00000-{}{}c{number:03}{}",
-            self.id,
-            // Spark's own names differ so.
-            if directory.is_empty() { '-' } else { '.' },
-            self.encoder.ending()
-        );
-        *number += 1;
+        let folder = self.making.directory.join(directory);
+        let name = self.name(directory);
+        let making = &self.making;
+        let file = fs::create_dir_all(&folder)
+            .map_err(Failed::System)
+            .and_then(|()| making.encoder.open(&folder.join(name), &making.schema));
         Ok(Part {
-            file: self.encoder.open(&path.join(name), &self.schema)?,
+            file: file.map_err(|error| error.about(&making.target))?,
             rows: 0,
             last_write: 0,
+            held: 0,
         })
     }
 
+    /// The name of the next file of a directory.
+    fn name(&mut self, directory: &str) -> String {
+        if let Some(name) = &self.making.one_file {
+            return name.clone();
+        }
+        let count = self.begun.entry(directory.to_owned()).or_default();
+        let name = format!(
+            "part-{:05}-{}{}c{count:03}{}",
+            self.number,
+            self.making.id,
+            // Spark's own names differ so.
+            if directory.is_empty() { '-' } else { '.' },
+            self.making.encoder.ending()
+        );
+        *count += 1;
+        name
+    }
+
     fn complete(&mut self, directory: &str) -> Result<(), Error> {
-        match self.open.remove(directory) {
-            Some(part) => part.file.finish(),
-            None => Ok(()),
+        let Some(part) = self.open.remove(directory) else {
+            return Ok(());
+        };
+        let finished = part.file.finish();
+        self.made.bytes += finished.map_err(|error| error.about(&self.making.target))?;
+        self.made.files += 1;
+        self.bytes_open -= part.held;
+        self.held.has_to_be(self.bytes_open);
+        Ok(())
+    }
+
+    /// Takes in what the file of a directory holds now.
+    fn measure(&mut self, directory: &str) {
+        if let Some(part) = self.open.get_mut(directory) {
+            let before = std::mem::replace(&mut part.held, part.file.memory());
+            self.bytes_open = self.bytes_open - before + part.held;
         }
     }
 
-    /// Lets the files that hold most let go of it while all together hold too much.
+    /// Lets the files that hold most let go of it while all together hold more than they may.
     fn bound_memory(&mut self) -> Result<(), Error> {
-        let held = |part: &Part| part.file.memory();
-        let mut total: usize = self.open.values().map(held).sum();
-        while total > MOST_BUFFERED {
-            let Some(largest) = self.open.values_mut().max_by_key(|part| part.file.memory()) else {
+        while !self.held.may_be(self.bytes_open) {
+            let before = self.bytes_open;
+            let largest = self.open.iter_mut().max_by_key(|(_, part)| part.held);
+            let Some((directory, part)) = largest else {
                 break;
             };
-            let before = largest.file.memory();
-            largest.file.flush()?;
-            let freed = before.saturating_sub(largest.file.memory());
-            if freed == 0 {
+            let flushed = part.file.flush();
+            flushed.map_err(|error| error.about(&self.making.target))?;
+            let directory = directory.clone();
+            self.measure(&directory);
+            if self.bytes_open >= before {
+                self.held.has_to_be(self.bytes_open);
                 break;
             }
-            total -= freed;
         }
         Ok(())
     }

@@ -1,20 +1,31 @@
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use tracing::warn;
 use uuid::Uuid;
 
+use self::leftovers::PREFIX;
+use self::moves::{
+    Moves, entries, exchange, files, in_directory, is_mounted, move_if_there, move_to_new, remove,
+};
+use super::failed::Failed;
+use super::{SUCCESS, SaveMode, Target};
 use crate::error::Error;
 use crate::source::{local_path, url};
+use crate::spill::locked;
 
-use super::SaveMode;
+mod leftovers;
+mod moves;
+
+/// How often a directory is made anew that another process removed before it was locked.
+const ATTEMPTS: usize = 16;
 
 /// What is done with the files when all are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Commit {
-    /// They become the directory, in place of what was there.
+    /// They become the target, where nothing is.
+    Create,
+    /// They become the target, in place of what was there.
     Replace,
     /// They go beside those that are there.
     Add,
@@ -24,11 +35,17 @@ enum Commit {
 
 /// A directory beside the target, in which a write puts its files until all are complete. Then they move
 /// to the target at once. If it is dropped before, it is removed, and the target is as it was.
+///
+/// A process that is killed removes nothing; the next write to the same target does ([`leftovers`]).
 pub(super) struct Staging {
     target: PathBuf,
     /// Hidden, on the file system of the target.
     directory: PathBuf,
+    /// Whether one file is the target, and how it is called in the directory.
+    file: Option<String>,
     commit: Commit,
+    /// Says that the directory's owner lives. Dropped after the directory is removed.
+    _lock: File,
 }
 
 impl Staging {
@@ -39,6 +56,7 @@ impl Staging {
     /// directory cannot be made.
     pub(super) fn begin(
         path: &str,
+        kind: Target,
         mode: SaveMode,
         by_partition: bool,
     ) -> Result<Option<Self>, Error> {
@@ -47,38 +65,46 @@ impl Staging {
         match mode {
             SaveMode::ErrorIfExists if exists => return Err(Error::PathExists(url(&path))),
             SaveMode::Ignore if exists => return Ok(None),
+            SaveMode::Append if kind == Target::File => {
+                return Err(Error::NotSupported(format!(
+                    "rows cannot be appended to the one file {}: append to a directory, whose name has no ending",
+                    path.display()
+                )));
+            }
             _ => {}
         }
         let commit = match mode {
             SaveMode::Append => Commit::Add,
             SaveMode::Overwrite if by_partition => Commit::ReplacePartitions,
-            _ => Commit::Replace,
+            SaveMode::Overwrite => Commit::Replace,
+            SaveMode::ErrorIfExists | SaveMode::Ignore => Commit::Create,
         };
         // A link is followed: what it leads to is replaced and not the link.
         let target = path.canonicalize().unwrap_or(path);
-        let cannot = |source| Error::System {
-            what: format!("cannot write to {}", target.display()),
-            source,
-        };
-        if commit != Commit::Replace && exists && !target.is_dir() {
+        let cannot = |source| Failed::System(source).about(&target);
+        let adds = matches!(commit, Commit::Add | Commit::ReplacePartitions);
+        if adds && exists && !target.is_dir() {
             return Err(cannot(ErrorKind::NotADirectory.into()));
         }
-        let parent = target
-            .parent()
-            .ok_or_else(|| cannot(ErrorKind::InvalidInput.into()))?;
+        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+            return Err(cannot(ErrorKind::InvalidInput.into()));
+        };
         fs::create_dir_all(parent).map_err(cannot)?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.to_string_lossy();
+        let is_mounted = || is_mounted(&target, parent).map_err(cannot);
         // A mounted directory cannot be moved to: then it is below, where readers do not look either.
-        let root = match exists && is_mounted(&target, parent).map_err(cannot)? {
+        let root = match exists && kind == Target::Directory && is_mounted()? {
             true => target.as_path(),
             false => parent,
         };
-        let directory = root.join(format!("._temporary-{name}-{}", Uuid::new_v4()));
-        fs::create_dir(&directory).map_err(cannot)?;
+        leftovers::remove(root, &name, &target);
+        let (directory, lock) = make(root, &name).map_err(cannot)?;
         Ok(Some(Self {
-            target,
+            file: (kind == Target::File).then(|| name.into_owned()),
             directory,
             commit,
+            _lock: lock,
+            target,
         }))
     }
 
@@ -87,29 +113,59 @@ impl Staging {
         &self.directory
     }
 
+    /// Where they go when they are complete.
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// What the one file is to be called, if there is to be one.
+    pub(super) fn file_name(&self) -> Option<String> {
+        self.file.clone()
+    }
+
     /// Moves the files to the target.
     ///
     /// # Errors
-    /// If they cannot be moved. What was there is then there again.
+    /// [`Error::PathExists`] if there is something meanwhile where nothing was to be; or if they cannot be moved. What
+    /// was there is then there again.
     pub(super) fn commit(self) -> Result<(), Error> {
+        if self.file.is_none() {
+            let marked = File::create(self.directory.join(SUCCESS));
+            marked.map_err(|source| Failed::System(source).about(&self.target))?;
+        }
+        let written = match &self.file {
+            Some(name) => self.directory.join(name),
+            None => self.directory.clone(),
+        };
         let moved = match self.commit {
+            Commit::Create => move_to_new(&written, &self.target),
             Commit::Replace if self.directory.starts_with(&self.target) => self.replace_entries(),
-            Commit::Replace => self.replace(),
+            Commit::Replace => self.replace(&written),
             Commit::Add => self.add(),
             Commit::ReplacePartitions => self.replace_partitions(),
         };
-        moved.map_err(|source| Error::System {
-            what: format!("cannot move what was written to {}", self.target.display()),
-            source,
+        moved.map_err(|source| match (source.kind(), self.commit) {
+            (ErrorKind::AlreadyExists, Commit::Create) => Error::PathExists(url(&self.target)),
+            _ => Failed::System(source).about(&self.target),
         })
     }
 
-    fn replace(&self) -> io::Result<()> {
+    /// Makes what was written the target, whatever was there.
+    fn replace(&self, written: &Path) -> io::Result<()> {
+        let was_there = match self.file {
+            // The name goes from one file to the other at once.
+            Some(_) if !self.target.is_dir() => return fs::rename(written, &self.target),
+            _ => exchange(written, &self.target)?,
+        };
+        if was_there {
+            remove(written);
+            return Ok(());
+        }
         let old = self.aside("old");
         if !move_if_there(&self.target, &old)? {
-            return fs::rename(&self.directory, &self.target);
+            return fs::rename(written, &self.target);
         }
-        if let Err(error) = fs::rename(&self.directory, &self.target) {
+        if let Err(error) = fs::rename(written, &self.target) {
             fs::rename(&old, &self.target)?;
             return Err(error);
         }
@@ -139,6 +195,11 @@ impl Staging {
     }
 
     fn add(&self) -> io::Result<()> {
+        // All at once, if there is nothing to add to.
+        match move_to_new(&self.directory, &self.target) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            moved => return moved,
+        }
         let mut moves = Moves::default();
         let outcome = files(&self.directory)?.into_iter().try_for_each(|file| {
             let to = self.place_of(&file);
@@ -194,102 +255,17 @@ impl Drop for Staging {
     }
 }
 
-/// Moves that can be undone.
-#[derive(Default)]
-struct Moves {
-    moved: Vec<(PathBuf, PathBuf)>,
-    /// Directories that were made anew.
-    made: Vec<PathBuf>,
-}
-
-impl Moves {
-    fn make(&mut self, from: PathBuf, to: &Path) -> io::Result<()> {
-        // The mark of success is written by every write.
-        if to.exists() && to.file_name() != Some(super::SUCCESS.as_ref()) {
-            return Err(ErrorKind::AlreadyExists.into());
-        }
-        fs::rename(&from, to)?;
-        self.moved.push((from, to.to_owned()));
-        Ok(())
-    }
-
-    fn has_made(&self, directory: &Path) -> bool {
-        self.made.iter().any(|made| made == directory)
-    }
-
-    fn undo(&mut self) {
-        for (from, to) in self.moved.drain(..).rev() {
-            for made in self.made.extract_if(.., |made| *made == from) {
-                // It is empty again by now.
-                let _ = fs::remove_dir(made);
-            }
-            if let Err(error) = fs::rename(&to, &from) {
-                warn!(
-                    "cannot move {} back to {}: {error}",
-                    to.display(),
-                    from.display()
-                );
-            }
-        }
-        for made in self.made.drain(..) {
-            let _ = fs::remove_dir(made);
+/// Makes a directory below `root` for what is to become `name`, and locks it.
+fn make(root: &Path, name: &str) -> io::Result<(PathBuf, File)> {
+    for _ in 0..ATTEMPTS {
+        let directory = root.join(format!("{PREFIX}{name}-{}", Uuid::new_v4()));
+        fs::create_dir(&directory)?;
+        // Until it is locked, another process may take it for one that a dead process left.
+        if let Some(lock) = locked(&directory)? {
+            return Ok((directory, lock));
         }
     }
-}
-
-fn in_directory(directory: &Path, path: &Path) -> PathBuf {
-    directory.join(path.file_name().unwrap_or_default())
-}
-
-fn is_mounted(directory: &Path, parent: &Path) -> io::Result<bool> {
-    Ok(directory.is_dir() && fs::metadata(directory)?.dev() != fs::metadata(parent)?.dev())
-}
-
-fn move_if_there(from: &Path, to: &Path) -> io::Result<bool> {
-    match fs::rename(from, to) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(directory)?;
-    let mut entries = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<io::Result<Vec<_>>>()?;
-    // Marks of success come last.
-    entries.sort_by_key(|path| {
-        (
-            path.file_name() == Some(super::SUCCESS.as_ref()),
-            path.clone(),
-        )
-    });
-    Ok(entries)
-}
-
-/// All files below a directory.
-fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in entries(directory)? {
-        match path.is_dir() {
-            true => found.extend(files(&path)?),
-            false => found.push(path),
-        }
-    }
-    Ok(found)
-}
-
-/// Removes a file or directory that nobody needs any more.
-fn remove(path: &Path) {
-    let removed = match path.is_dir() {
-        true => fs::remove_dir_all(path),
-        false => fs::remove_file(path),
-    };
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            warn!("cannot remove {}: {error}", path.display());
-        }
-        _ => {}
-    }
+    Err(io::Error::other(
+        "other processes remove each directory that is made",
+    ))
 }

@@ -29,7 +29,7 @@ async fn count(session: &Session, format: &str, path: &Path) -> usize {
 
 async fn write(session: &Session, sql: &str, request: WriteRequest) -> Result<u64, Error> {
     let plan = session.state().create_logical_plan(sql).await.unwrap();
-    session.write(plan, request).await
+    Ok(session.write(plan, request).await?.rows)
 }
 
 fn with_mode(mode: SaveMode, request: WriteRequest) -> WriteRequest {
