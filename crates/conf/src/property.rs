@@ -14,6 +14,7 @@ mod storage;
 use crate::kind::{Kind, Read, ValueError};
 pub use cluster::*;
 pub use engine::*;
+pub use history::*;
 pub use memory::*;
 pub use spill::*;
 pub use sql::*;
@@ -22,6 +23,18 @@ use std::fmt;
 /// The keys of the properties that make the line and divide it: of the engine, and not of one session.
 pub fn memory_keys() -> impl Iterator<Item = &'static str> + Clone {
     memory::TABLE.iter().map(|property| property.key)
+}
+
+/// The keys of all properties that belong to the engine and not to one session: those of memory, and those that bound what
+/// the driver remembers, which is one history for all sessions.
+pub fn shared_keys() -> impl Iterator<Item = &'static str> + Clone {
+    let bounds = [
+        RETAINED_EXECUTIONS.name(),
+        RETAINED_JOBS.name(),
+        RETAINED_STAGES.name(),
+        TRUNCATE_LENGTH.name(),
+    ];
+    memory_keys().chain(bounds)
 }
 
 /// When a property has its effect.

@@ -30,6 +30,18 @@ pub struct Settings {
     pub deploy: DeploySettings,
     /// What concerns SQL.
     pub sql: SqlSettings,
+    /// What the driver remembers of past work.
+    pub history: HistorySettings,
+}
+
+/// What the driver remembers of past work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Queries that are over: the least of `spark.sql.ui.retainedExecutions`, `spark.ui.retainedJobs` and
+    /// `spark.ui.retainedStages`, as a query is one job of one stage.
+    pub retained: u32,
+    /// `spark.sql.event.truncate.length`: characters of a statement.
+    pub text: u32,
 }
 
 /// What concerns the files that are spilled to.
@@ -106,6 +118,8 @@ pub struct OverheadSettings {
 pub struct SqlSettings {
     /// `spark.sql.autoBroadcastJoinThreshold` in bytes; `None` when switched off.
     pub auto_broadcast_join_threshold: Option<u64>,
+    /// `spark.sql.maxBroadcastTableSize` in bytes.
+    pub max_broadcast_table_size: u64,
     /// `spark.sql.session.timeZone`; `None` for that of the machine.
     pub time_zone: Option<String>,
     /// `spark.sql.shuffle.partitions`: how many partitions an operator aims for when it must partition.
@@ -148,11 +162,23 @@ impl Conf {
             deploy: self.deploy_settings()?,
             sql: SqlSettings {
                 auto_broadcast_join_threshold: self.read(&p::AUTO_BROADCAST_JOIN_THRESHOLD)?.value,
+                max_broadcast_table_size: self.read(&p::MAX_BROADCAST_TABLE_SIZE)?.value,
                 time_zone: self.read_optional(&p::TIME_ZONE)?.map(|zone| zone.value),
                 shuffle_partitions: self.read(&p::SHUFFLE_PARTITIONS)?.value,
                 variable_substitute: self.read(&p::VARIABLE_SUBSTITUTE)?.value,
                 cache: self.cache_settings()?,
             },
+            history: self.history_settings()?,
+        })
+    }
+
+    fn history_settings(&self) -> Result<HistorySettings, ConfError> {
+        let executions = self.read(&p::RETAINED_EXECUTIONS)?.value;
+        let jobs = self.read(&p::RETAINED_JOBS)?.value;
+        let stages = self.read(&p::RETAINED_STAGES)?.value;
+        Ok(HistorySettings {
+            retained: executions.min(jobs).min(stages),
+            text: self.read(&p::TRUNCATE_LENGTH)?.value,
         })
     }
 
@@ -327,6 +353,17 @@ mod tests {
             conf.settings().unwrap().sql.auto_broadcast_join_threshold,
             None
         );
+    }
+
+    #[test]
+    fn the_least_of_what_bounds_the_history_wins() {
+        let mut conf = Conf::default();
+        assert_eq!(conf.settings().unwrap().history.retained, 1000);
+        conf.set("spark.ui.retainedJobs", "7", Origin::Set).unwrap();
+        assert_eq!(conf.settings().unwrap().history.retained, 7);
+        conf.set("spark.sql.ui.retainedExecutions", "0", Origin::Set)
+            .unwrap();
+        assert_eq!(conf.settings().unwrap().history.retained, 0);
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray};
 use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::record_batch::RecordBatch;
+use plimsoll_conf::property::{SHUFFLE_PARTITIONS, shared_keys};
 use plimsoll_conf::{Conf, MemoryLayout, fmt_bytes};
 use plimsoll_storage::Usage;
 
 use crate::cache::CachedPlan;
 use crate::error::Error;
 use crate::query::Rows;
+use crate::shared::drivers_part;
 use crate::types::spark_name;
 
 type Column = (&'static str, ArrayRef);
@@ -135,6 +137,7 @@ pub(crate) fn changes(old: &MemoryLayout, new: &MemoryLayout) -> Vec<String> {
     let parts = |layout: &MemoryLayout| {
         [
             ("the line", layout.line.bytes),
+            ("the driver's part", drivers_part(layout)),
             ("unified memory", layout.executor.unified.bytes),
             ("storage region", layout.executor.storage_region.bytes),
             ("off-heap memory", layout.executor.off_heap.bytes),
@@ -146,6 +149,16 @@ pub(crate) fn changes(old: &MemoryLayout, new: &MemoryLayout) -> Vec<String> {
         .filter(|(old, new)| old != new)
         .map(|((name, old), (_, new))| format!("{name}: {} -> {}", fmt_bytes(old), fmt_bytes(new)))
         .collect()
+}
+
+/// What a person should hear of a setting that moved no memory and yet bounds what comes: old and new.
+pub(crate) fn change(key: &str, old: &Conf, new: &Conf) -> Option<String> {
+    let mut bounds = shared_keys().chain([SHUFFLE_PARTITIONS.name()]);
+    let value = |conf: &Conf| conf.get(key).map(|(value, _)| value.to_owned());
+    let (old, new) = (value(old), value(new));
+    let text = |value: Option<String>| value.unwrap_or_else(|| "<undefined>".to_owned());
+    (old != new && bounds.any(|bound| bound == key))
+        .then(|| format!("{key}: {} -> {}", text(old), text(new)))
 }
 
 #[cfg(test)]

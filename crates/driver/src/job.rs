@@ -100,8 +100,8 @@ impl Job {
     /// Waits until the operators of the plan have enough to begin with.
     async fn admitted(&self, consumers: u64) -> (Admitted, Option<UserCode>) {
         let query = &self.query;
-        let place = self.task.admit(consumers, || query.set_waiting(true)).await;
-        query.set_waiting(false);
+        let place = self.task.admit(consumers, || query.waits()).await;
+        query.begins();
         let user_code = self.runs_user_code.then(|| self.task.run_user_code());
         (place, user_code)
     }

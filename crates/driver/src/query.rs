@@ -559,9 +559,11 @@ impl Rows {
     /// Counts rows that go to whoever asked for all of them, and the bytes that they take as they are sent, against
     /// `spark.driver.maxResultSize`. Rows that are read as they come and not kept need not be counted.
     ///
+    /// The offsets of texts and lists, which Spark's rows do not have and which hardly compress, are not counted.
+    ///
     /// # Errors
     /// [`Error::ResultTooLarge`] if it is too much in all; then the query has been ended and lets go of its memory.
-    pub fn count_result(&mut self, rows: u64, bytes: u64) -> Result<(), Error> {
+    pub fn count_result(&mut self, rows: &RecordBatch, bytes: u64) -> Result<(), Error> {
         let Source::Running(running) = &mut self.source else {
             return Ok(());
         };

@@ -1,24 +1,24 @@
 //! What the sessions of one process share: the memory, and the settings that make it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use datafusion::catalog::MemorySchemaProvider;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use parking_lot::{Mutex, RwLock};
-use plimsoll_conf::property::memory_keys;
+use parking_lot::RwLock;
+use plimsoll_conf::property::shared_keys;
 use plimsoll_conf::{Conf, Machine, MemoryLayout, Settings, Shape, fmt_bytes};
+use plimsoll_exec::BroadcastMemory;
 use plimsoll_memory::{Bounds, DriverMemory, MemoryMode, Pressure, Region, UnifiedMemory};
 use plimsoll_storage::BlockStore;
 
 use crate::answers;
 use crate::cache::CacheManager;
 use crate::error::Error;
-use crate::history::History;
-use crate::query::SharedHistory;
+use crate::outside::Outside;
 use crate::session::Changed;
 use crate::source::ScanBudget;
 use crate::spill::SpillDirectories;
+use crate::status::AppStatus;
 
 /// The settings of a session, and what they come to.
 #[derive(Clone)]
@@ -57,18 +57,17 @@ pub(crate) struct Shared {
     pub(crate) pressure: Pressure,
     /// What the driver holds: results, broadcasts, metadata.
     pub(crate) driver: Arc<DriverMemory>,
-    pub(crate) history: SharedHistory,
+    /// The queries that run and those that are over, and who is told of them.
+    pub(crate) status: Arc<AppStatus>,
     /// The plans that are cached, by whichever session.
     pub(crate) cache: Arc<CacheManager>,
     /// The views that all sessions see: Spark's database `global_temp`.
     pub(crate) global_views: Arc<MemorySchemaProvider>,
     /// Footers of Parquet files, which all sessions share. Queries have runtimes of their own beside.
     pub(crate) runtime: Arc<RuntimeEnv>,
-    /// The number of the next query.
-    queries: AtomicU64,
     memory_conf: RwLock<MemoryConf>,
     /// The line that no session may raise; `None` where the session owns the process.
-    ceiling: Option<u64>,
+    pub(crate) ceiling: Option<u64>,
     /// Last, so that it outlives whatever may have files in it.
     pub(crate) spill: SpillDirectories,
 }
@@ -96,29 +95,26 @@ impl Shared {
         let disk = Arc::new(disk.build().map_err(Error::planning_of)?);
         let blocks = BlockStore::new(Arc::clone(&memory), disk, is_tight(&in_force, &machine));
         let footers = ScanBudget::new(in_force.layout.executor.unified.bytes).footers();
-        let runtime = RuntimeEnvBuilder::new().with_metadata_cache_limit(footers);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_metadata_cache_limit(footers)
+            .with_memory_pool(Arc::new(Outside));
+        let driver = DriverMemory::new(drivers_part(&in_force.layout));
         Ok(Self {
             runtime: runtime.build_arc().map_err(Error::planning_of)?,
             memory,
             pressure,
-            driver: DriverMemory::new(drivers_part(&in_force.layout)),
-            history: Arc::new(Mutex::new(History::default())),
+            status: AppStatus::new(&driver, in_force.settings.history),
+            driver,
             cache: CacheManager::new(blocks),
             global_views: Arc::new(MemorySchemaProvider::new()),
             ceiling: keeps_its_line.then_some(in_force.layout.line.bytes),
             spill,
-            queries: AtomicU64::new(0),
             memory_conf: RwLock::new(MemoryConf {
                 conf: in_force.conf,
                 version: 0,
             }),
             machine,
         })
-    }
-
-    /// The number of a query that begins.
-    pub(crate) fn next_query(&self) -> u64 {
-        self.queries.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The settings of a new session.
@@ -131,8 +127,17 @@ impl Shared {
     }
 
     fn with_memory(&self, mut conf: Conf, memory: &MemoryConf) -> Result<InForce, Error> {
-        conf.adopt(&memory.conf, memory_keys());
+        conf.adopt(&memory.conf, shared_keys());
         InForce::new(conf, &self.machine, memory.version)
+    }
+
+    /// The books of a query's broadcasts.
+    pub(crate) fn broadcasts(&self, settings: &Settings) -> Arc<BroadcastMemory> {
+        Arc::new(BroadcastMemory::new(
+            Arc::clone(&self.driver),
+            Arc::clone(&self.memory),
+            settings.sql.max_broadcast_table_size,
+        ))
     }
 
     /// Brings settings up to date with what other sessions have done to the memory.
@@ -168,8 +173,14 @@ impl Shared {
         let mut next = InForce::new(conf, &self.machine, memory.version)?;
         let (old, new) = (regions(&current.layout), regions(&next.layout));
         changed.sizes = answers::changes(&current.layout, &next.layout);
+        if let Some(key) = key.filter(|_| changed.sizes.is_empty()) {
+            changed
+                .sizes
+                .extend(answers::change(key, &current.conf, &next.conf));
+        }
         self.pressure.set(bounds(&next));
         self.driver.set_limit(drivers_part(&next.layout));
+        self.status.bound(&self.driver, next.settings.history);
         for (mode, old, new) in [
             (MemoryMode::OnHeap, old.0, new.0),
             (MemoryMode::OffHeap, old.1, new.1),
@@ -185,7 +196,7 @@ impl Shared {
             next.conf.get(key).map(|(value, _)| value.to_owned())
                 != memory.conf.get(key).map(|(value, _)| value.to_owned())
         };
-        if memory_keys().any(differs) {
+        if shared_keys().any(differs) {
             memory.version += 1;
             memory.conf = next.conf.clone();
         }
@@ -272,7 +283,7 @@ fn bounds(in_force: &InForce) -> Bounds {
 }
 
 /// What the driver may hold, in bytes: its own part, or user memory where driver and executor share one pool.
-fn drivers_part(layout: &MemoryLayout) -> u64 {
+pub(crate) fn drivers_part(layout: &MemoryLayout) -> u64 {
     match layout.shape {
         Shape::DriverAndExecutor => layout.driver.total.bytes,
         Shape::OnePool => layout.executor.user.bytes,

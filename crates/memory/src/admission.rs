@@ -66,11 +66,23 @@ impl Admission {
             state.waiting.push_back(Waiting { least, admit });
             turn
         };
+        let _leaves = Leaves {
+            admission: Arc::clone(self),
+            capacity,
+        };
         must_wait();
         match tokio::time::timeout(self.longest_wait, turn).await {
             Ok(Ok(admitted)) => admitted,
             // Waited long enough. Its place in the queue is passed over, as nobody is behind it any more.
             _ => self.admit(&mut self.state.lock(), least, capacity),
+        }
+    }
+
+    /// Lets in whoever is next and has room.
+    fn let_in(self: &Arc<Self>, capacity: u64) {
+        while let Some((turn, place)) = self.next(capacity) {
+            // If it went away this moment, its place comes back and is dropped here.
+            let _ = turn.send(place);
         }
     }
 
@@ -104,6 +116,18 @@ impl State {
     }
 }
 
+/// One that waits in the queue, however that ends: those behind it may have room as soon as it goes away.
+struct Leaves {
+    admission: Arc<Admission>,
+    capacity: u64,
+}
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.admission.let_in(self.capacity);
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         {
@@ -111,16 +135,14 @@ impl Drop for Admitted {
             state.admitted -= self.least;
             state.under_way -= 1;
         }
-        while let Some((turn, place)) = self.admission.next(self.capacity) {
-            // If it went away this moment, its place comes back and is dropped here.
-            let _ = turn.send(place);
-        }
+        self.admission.let_in(self.capacity);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test]
@@ -167,6 +189,18 @@ mod tests {
         let inner = admission.enter(90, 100, || {}).await;
         drop(inner);
         assert_eq!(admission.state.lock().under_way, 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_goes_away_leaves_its_turn_to_those_behind_it() {
+        let admission = Admission::new(Admission::LONGEST_WAIT);
+        let _place = admission.enter(60, 100, || {}).await;
+        let mut large = Box::pin(admission.enter(90, 100, || {}));
+        assert!(large.as_mut().now_or_never().is_none());
+        let mut small = Box::pin(admission.enter(30, 100, || {}));
+        assert!(small.as_mut().now_or_never().is_none());
+        drop(large);
+        assert!(small.as_mut().now_or_never().is_some());
     }
 
     #[tokio::test]

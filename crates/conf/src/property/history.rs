@@ -1,11 +1,25 @@
 //! The properties that bound what the driver remembers of past work, and those of the event log.
 
-use super::Property;
+use super::{Key, Property};
 use crate::kind::{Count, Kind, Size, Switch, Text};
 use crate::property::{DefaultValue, Effect};
 use crate::size::{MIB, Unit};
 
 const KEPT: Count = Count { at_least: 0 };
+
+/// `spark.sql.ui.retainedExecutions`.
+pub static RETAINED_EXECUTIONS: Key<Count> =
+    Key::new("spark.sql.ui.retainedExecutions", KEPT, "1000");
+
+/// `spark.ui.retainedJobs`.
+pub static RETAINED_JOBS: Key<Count> = Key::new("spark.ui.retainedJobs", KEPT, "1000");
+
+/// `spark.ui.retainedStages`.
+pub static RETAINED_STAGES: Key<Count> = Key::new("spark.ui.retainedStages", KEPT, "1000");
+
+/// `spark.sql.event.truncate.length`.
+pub static TRUNCATE_LENGTH: Key<Count> =
+    Key::new("spark.sql.event.truncate.length", KEPT, "2147483647");
 
 const fn not_yet(
     key: &'static str,
@@ -23,23 +37,27 @@ pub(super) static TABLE: &[Property] = &[
         "true",
         "Whether the web UI runs",
     ),
-    not_yet(
-        "spark.ui.retainedJobs",
-        &KEPT,
-        "1000",
-        "Finished jobs that the driver remembers",
+    RETAINED_EXECUTIONS.property(
+        Effect::Live,
+        "Finished queries that the driver remembers; the least of the three retained settings wins",
     ),
-    not_yet(
-        "spark.ui.retainedStages",
-        &KEPT,
-        "1000",
-        "Finished stages that the driver remembers",
+    RETAINED_JOBS.property(
+        Effect::Live,
+        "Finished jobs that the driver remembers; a query is a job, so the least of the three wins",
+    ),
+    RETAINED_STAGES.property(
+        Effect::Live,
+        "Finished stages that the driver remembers; a query is one stage, so the least of the three wins",
+    ),
+    TRUNCATE_LENGTH.property(
+        Effect::Live,
+        "Characters of a statement that the driver remembers; never more than 1/1024 of driver memory",
     ),
     not_yet(
         "spark.ui.retainedTasks",
         &KEPT,
         "100000",
-        "Finished tasks of one stage that the driver remembers",
+        "Finished tasks of one stage that the driver remembers; none are recorded one by one so far",
     ),
     not_yet(
         "spark.ui.retainedDeadExecutors",
@@ -52,12 +70,6 @@ pub(super) static TABLE: &[Property] = &[
         &KEPT,
         "2147483647",
         "Roots of the graph of a job that the driver remembers",
-    ),
-    not_yet(
-        "spark.sql.ui.retainedExecutions",
-        &KEPT,
-        "1000",
-        "Finished queries that the driver remembers",
     ),
     not_yet(
         "spark.eventLog.enabled",

@@ -137,24 +137,22 @@ impl CacheManager {
         self.find(plan).map(|cached| cached.dataset.level())
     }
 
-    /// Caches a plan no longer, and says whether it was. Others that were computed from it stay: Spark's `uncacheQuery`
+    /// Caches a plan no longer, and gives the name that it had, if it was cached. Others that were computed from it stay: Spark's `uncacheQuery`
     /// without `cascade`.
-    pub(crate) fn uncache(&self, plan: &Compared) -> bool {
+    pub(crate) fn uncache(&self, plan: &Compared) -> Option<String> {
         self.uncache_as(plan, None)
     }
 
-    /// Caches a plan no longer, if it was cached under this name, and says whether it was.
-    pub(crate) fn uncache_as(&self, plan: &Compared, name: Option<&str>) -> bool {
+    /// Caches a plan no longer, if it was cached under this name, and gives the name that it had, if it was.
+    pub(crate) fn uncache_as(&self, plan: &Compared, name: Option<&str>) -> Option<String> {
         let has_name =
             |cached: &Arc<Cached>| name.is_none_or(|name| cached.name.eq_ignore_ascii_case(name));
-        let Some(found) = self.find(plan).filter(has_name) else {
-            return false;
-        };
+        let found = self.find(plan).filter(has_name)?;
         self.cached
             .write()
             .retain(|cached| !Arc::ptr_eq(cached, &found));
         found.dataset.clear();
-        true
+        Some(found.name.clone())
     }
 
     /// Lets go of what a plan was cached as.

@@ -15,6 +15,7 @@ use crate::answers;
 use crate::cache::{CachedPlan, Compared, root_of};
 use crate::command::{Cache, View};
 use crate::error::Error;
+use crate::event::EventKind;
 use crate::query::{Rows, Undo};
 
 /// What a request to cache a plan came to.
@@ -75,6 +76,12 @@ impl Session {
                 "{name} cannot be cached: a plan with a recursive query in it cannot be found in another"
             ))
         })?;
+        if dataset.is_some() {
+            self.shared.status.events.tell(|| EventKind::Persisted {
+                name: name.clone(),
+                level: level.to_string(),
+            });
+        }
         let notices = match &dataset {
             Some(_) => self.about(level).into_iter().collect(),
             None => vec![format!("{name} is cached already, and stays as it is")],
@@ -119,12 +126,19 @@ impl Session {
         if self.shared.cache.is_empty() {
             return Ok(false);
         }
-        Ok(self.shared.cache.uncache(&self.compared(plan.clone())?))
+        let plan = self.compared(plan.clone())?;
+        let unpersisted = self.shared.cache.uncache(&plan);
+        if let Some(name) = &unpersisted {
+            self.tell_unpersisted(name);
+        }
+        Ok(unpersisted.is_some())
     }
 
     /// Caches nothing any more: Spark's `spark.catalog.clearCache()`.
     pub fn clear_cache(&self) {
         self.shared.cache.clear();
+        let events = &self.shared.status.events;
+        events.tell(|| EventKind::Unpersisted { name: None });
     }
 
     /// What is cached, by all sessions of the process.
@@ -161,7 +175,7 @@ impl Session {
         self.analysed(plan).map_err(Error::planning_of)
     }
 
-    fn analysed(&self, plan: LogicalPlan) -> datafusion::common::Result<Compared> {
+    pub(super) fn analysed(&self, plan: LogicalPlan) -> datafusion::common::Result<Compared> {
         let state = self.state();
         let options = state.config_options();
         Ok(Compared {
@@ -226,9 +240,19 @@ impl Session {
             None => false,
         };
         if !stays {
-            self.shared.cache.uncache_as(&dropped, name);
+            let unpersisted = self.shared.cache.uncache_as(&dropped, name);
+            if let Some(name) = &unpersisted {
+                self.tell_unpersisted(name);
+            }
         }
         Ok(())
+    }
+
+    fn tell_unpersisted(&self, name: &str) {
+        let events = &self.shared.status.events;
+        events.tell(|| EventKind::Unpersisted {
+            name: Some(name.to_owned()),
+        });
     }
 
     /// The plan with whatever of it is cached read from the cache.
