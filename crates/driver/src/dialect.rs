@@ -1,6 +1,7 @@
 //! SQL as Spark reads it, where DataFusion's planner would read it otherwise: names in any case, columns
 //! named after their expression, whole numbers that are INT.
 
+mod distinct;
 mod literals;
 mod names;
 mod spelling;
@@ -9,7 +10,11 @@ use datafusion::common::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
+use tracing::warn;
 
+use crate::hints;
+
+pub use distinct::end_distinct_before_and;
 pub(crate) use literals::NarrowLiterals;
 
 /// Plans a query.
@@ -20,7 +25,11 @@ pub(crate) async fn plan(state: &SessionState, text: &str) -> Result<LogicalPlan
     let dialect = state.config().options().sql_parser.dialect;
     let statement = state.sql_to_statement(text, &dialect)?;
     let mut statement = spelling::respelled(state, text, statement).await?;
+    for notice in hints::mark(&mut statement, text) {
+        warn!("{notice}");
+    }
     if let Statement::Statement(statement) = &mut statement {
+        distinct::end_distinct_before_and(statement, text);
         names::name_columns(statement);
         literals::narrow(statement);
     }

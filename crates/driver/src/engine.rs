@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::average::average;
 use crate::dialect::NarrowLiterals;
 use crate::division::SparkDivision;
+use crate::hints::{HintedRelations, Planner};
 use crate::not_in::logical_rules;
 use crate::rules::rules;
 use crate::source::ScanBudget;
@@ -36,6 +37,8 @@ pub(crate) fn state(
         // have one.
         .with_spark_features()
         .with_optimizer_rules(logical_rules())
+        .with_relation_planners(vec![Arc::new(HintedRelations)])
+        .with_query_planner(Arc::new(Planner))
         .with_physical_optimizer_rules(rules(join_partitions, false));
     let aggregates = builder.aggregate_functions();
     aggregates.get_or_insert_default().push(average());
@@ -71,6 +74,7 @@ pub(crate) fn config(settings: &Settings, threads: usize, memory: u64) -> Sessio
     // Spark reads 1.5 as a decimal.
     options.sql_parser.parse_float_as_decimal = true;
     options.execution.time_zone = settings.sql.time_zone.clone();
+    // What `BroadcastJoins` goes by.
     let broadcast = settings.sql.auto_broadcast_join_threshold.unwrap_or(0);
     options.optimizer.hash_join_single_partition_threshold = broadcast as usize;
     options.execution.spill_compression = match settings.spill.codec {

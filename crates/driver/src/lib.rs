@@ -66,6 +66,7 @@ mod write;
 pub use broadcast::BroadcastRecord;
 pub use cache::CachedPlan;
 pub use plimsoll_advisor::{Advice, Change, Promise};
+pub use dialect::end_distinct_before_and;
 pub use error::{Error, Place, SqlError};
 pub use event::{Event, EventKind, EventStream};
 pub use figures::{MemoryFigures, RunningQuery};

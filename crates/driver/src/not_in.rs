@@ -12,6 +12,7 @@ use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateS
 use datafusion::optimizer::optimizer::{ApplyOrder, Optimizer};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
+use crate::hints::HintsOnJoins;
 use crate::offset::OffsetsKeepOrder;
 
 /// Says of a `NOT IN (SELECT …)` what NULLs mean, where DataFusion does not.
@@ -24,13 +25,14 @@ use crate::offset::OffsetsKeepOrder;
 pub(crate) struct NotInWithNulls;
 
 /// DataFusion's rules for logical plans and ours, of which one comes before that which makes joins of subqueries, and one
-/// before those that push limits down: those of a session.
+/// before those that push limits down: those of a session. Hints come to their joins first of all.
 pub fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
     let joins = DecorrelatePredicateSubquery::new();
     let place = rules.iter().position(|rule| rule.name() == joins.name());
     rules.insert(place.unwrap_or(0), Arc::new(NotInWithNulls));
     rules.insert(0, Arc::new(OffsetsKeepOrder));
+    rules.insert(0, Arc::new(HintsOnJoins));
     rules
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use plimsoll_exec::{
-    BlockNestedLoopJoins, DynamicFilters, ExternalSorts, ExternalWindows, HybridHashAggregates,
-    HybridHashJoins,
+    BlockNestedLoopJoins, BroadcastJoins, DynamicFilters, ExternalSorts, ExternalWindows,
+    HybridHashAggregates, HybridHashJoins,
 };
 
 use crate::source::SteadyScans;
@@ -17,6 +17,8 @@ type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
 /// where it is cut; `is_short` is for a query that was refused memory before and is planned anew.
 pub(crate) fn rules(partitions: usize, is_short: bool) -> Vec<Rule> {
     let mut rules = HybridHashJoins::new(partitions).add_to(&PhysicalOptimizer::new().rules);
+    // What a broadcast holds cannot be spilled.
+    rules.insert(0, Arc::new(BroadcastJoins::new(partitions, !is_short)));
     rules.push(Arc::new(BlockNestedLoopJoins));
     rules.push(Arc::new(ExternalWindows));
     rules.push(Arc::new(DynamicFilters));

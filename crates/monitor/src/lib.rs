@@ -3,8 +3,8 @@
 mod text;
 
 use plimsoll_conf::MemoryLayout;
-use plimsoll_driver::{CachedPlan, QueryRecord, Session};
-use plimsoll_memory::{PartPeaks, Steps};
+use plimsoll_driver::{Advice, CachedPlan, QueryRecord, Session};
+use plimsoll_memory::{DriverUsage, PartPeaks, Steps};
 use serde::Serialize;
 
 /// What a run comes to, for the end of it. Sizes are in bytes; as JSON it is one object.
@@ -18,12 +18,16 @@ pub struct Report {
     pub peak: Peak,
     /// What was done to stay under the line.
     pub steps: Steps,
+    /// What the driver held: results, broadcasts while they were built, metadata.
+    pub driver: DriverUsage,
     /// What is cached, and what that cost and saved.
     pub cached: Vec<CachedPlan>,
     /// The queries, oldest first.
     pub queries: Vec<QueryRecord>,
     /// How many older queries are left out of `queries`; the peaks include them.
     pub queries_left_out: u64,
+    /// What would have helped: at most three changes, most helpful first.
+    pub advice: Vec<Advice>,
 }
 
 /// The highest figures of a run, in bytes.
@@ -59,9 +63,11 @@ impl Report {
                 parts: pressure.part_peaks(),
             },
             steps: pressure.steps(),
+            driver: session.driver_memory(),
             cached: session.cached(),
             queries: history.records().collect(),
             queries_left_out: history.forgotten(),
+            advice: session.advice(),
         }
     }
 }

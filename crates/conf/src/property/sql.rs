@@ -12,6 +12,13 @@ pub static AUTO_BROADCAST_JOIN_THRESHOLD: Key<SizeOrOff> = Key::new(
     "10MB",
 );
 
+/// `spark.sql.maxBroadcastTableSize`.
+pub static MAX_BROADCAST_TABLE_SIZE: Key<Size> = Key::new(
+    "spark.sql.maxBroadcastTableSize",
+    Size::in_unit(Unit::Byte),
+    "8589934592b",
+);
+
 /// `spark.sql.session.timeZone`.
 pub static TIME_ZONE: Key<Text, Missing> = Key::derived(
     "spark.sql.session.timeZone",
@@ -76,7 +83,11 @@ const AS_SHUFFLE_SPILL: DefaultValue =
 pub(super) static TABLE: &[Property] = &[
     AUTO_BROADCAST_JOIN_THRESHOLD.property(
         Effect::Live,
-        "Largest side of a join that is kept whole as the build side without being asked; -1 for none",
+        "Largest side of a join that is broadcast without being asked; -1 for none",
+    ),
+    MAX_BROADCAST_TABLE_SIZE.property(
+        Effect::Live,
+        "Largest table that may be broadcast at all; a larger one is joined by partitions",
     ),
     TIME_ZONE.property(Effect::Live, "Time zone of timestamps in queries"),
     VARIABLE_SUBSTITUTE.property(Effect::Live, "Whether ${name} in SQL text stands for a setting or variable"),
@@ -120,12 +131,6 @@ pub(super) static TABLE: &[Property] = &[
         &BYTES_OR_OFF,
         DefaultValue::Derived("spark.sql.autoBroadcastJoinThreshold"),
         "The same threshold when sizes are known from running stages",
-    ),
-    not_yet(
-        "spark.sql.maxBroadcastTableSize",
-        &BYTES,
-        DefaultValue::Is("8589934592b"),
-        "Largest table that may be broadcast at all",
     ),
     not_yet(
         "spark.sql.files.maxPartitionBytes",

@@ -1,5 +1,6 @@
 //! The properties of Spark's block storage, shuffle and broadcast that shape memory. Cached blocks are made another way
-//! here, and there are no shuffles and broadcasts yet, so all of them are recorded only.
+//! here, broadcasts are probed where they are built and never sent, and there are no shuffles yet, so all of them are
+//! recorded only.
 
 use super::Property;
 use crate::kind::{Count, Fraction, Kind, Size, Switch};

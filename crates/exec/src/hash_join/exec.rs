@@ -6,6 +6,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, Statistics, exec_err, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation,
 };
@@ -118,11 +119,14 @@ impl HybridHashJoinExec {
             .join
             .on
             .iter()
-            .map(|(build, probe)| match &self.broadcast {
-                Some(broadcast) if broadcast.choice.side == Side::Right => {
-                    format!("{probe} = {build}")
+            .map(|(build, probe)| {
+                let (build, probe) = (name(build), name(probe));
+                match &self.broadcast {
+                    Some(broadcast) if broadcast.choice.side == Side::Right => {
+                        format!("{probe} = {build}")
+                    }
+                    _ => format!("{build} = {probe}"),
                 }
-                _ => format!("{build} = {probe}"),
             })
             .collect();
         keys.join(" AND ")
@@ -158,6 +162,14 @@ impl HybridHashJoinExec {
             probe_schema: self.join.right.schema(),
             batch_size: context.session_config().batch_size(),
         }
+    }
+}
+
+/// A key as the query has it: a column without its place.
+fn name(key: &Arc<dyn PhysicalExpr>) -> String {
+    match key.downcast_ref::<Column>() {
+        Some(column) => column.name().to_owned(),
+        None => key.to_string(),
     }
 }
 

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 
 use super::Canonical;
 use super::walk::{Subtree, subtrees};
+use crate::hints::hinted;
 
 /// The plan with each of its largest subtrees that `find` knows replaced by what it answers, from the root down,
 /// in subqueries and below EXPLAIN too. A subtree that was replaced is not gone into, and one with columns of a
@@ -52,6 +53,8 @@ impl TreeNodeRewriter for Replacing<'_> {
         let known = match (&subtree.canonical, &plan) {
             // The node that has it wants it back; its input is the same rows.
             (_, LogicalPlan::Subquery(_)) | (None, _) => None,
+            // So is what a hint is on, which stays on what is put there.
+            (_, plan) if hinted(plan).is_some() => None,
             (Some(canonical), plan) => (self.find)(canonical, plan),
         };
         let Some(known) = known else {
