@@ -137,7 +137,8 @@ fn conditions(
     let mut conditions: Vec<String> = on
         .iter()
         .map(|(l, r, null_safe)| match null_safe {
-            true => format!("a.c{l} IS NOT DISTINCT FROM b.c{r}"),
+            // DataFusion's parser takes an AND that follows for a part of the right side.
+            true => format!("(a.c{l} IS NOT DISTINCT FROM b.c{r})"),
             false => format!("a.c{l} = b.c{r}"),
         })
         .collect();

@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use plimsoll_driver::end_distinct_before_and;
 use proto::expression::cast::{CastToType, EvalMode};
 use proto::expression::literal::LiteralType;
 use proto::expression::{self as message, ExprType};
@@ -59,7 +60,8 @@ pub(crate) fn parse(text: &str) -> Result<proto::Expression, Error> {
         .with_recursion_limit(DEEPEST)
         .try_with_sql(text)
         .map_err(|error| syntax(&error))?;
-    let item = parser.parse_select_item().map_err(|error| syntax(&error))?;
+    let mut item = parser.parse_select_item().map_err(|error| syntax(&error))?;
+    end_distinct_before_and(&mut item, text);
     let rest = parser.peek_token();
     if rest.token != datafusion::sql::sqlparser::tokenizer::Token::EOF {
         return Err(syntax(&format!("'{}' was not expected", rest.token)));
