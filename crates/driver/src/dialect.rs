@@ -10,7 +10,6 @@ use datafusion::common::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
-use tracing::warn;
 
 use crate::hints;
 
@@ -25,9 +24,9 @@ pub(crate) async fn plan(state: &SessionState, text: &str) -> Result<LogicalPlan
     let dialect = state.config().options().sql_parser.dialect;
     let statement = state.sql_to_statement(text, &dialect)?;
     let mut statement = spelling::respelled(state, text, statement).await?;
-    for notice in hints::mark(&mut statement, text) {
-        warn!("{notice}");
-    }
+    hints::mark(&mut statement, text)
+        .into_iter()
+        .for_each(hints::say);
     if let Statement::Statement(statement) = &mut statement {
         distinct::end_distinct_before_and(statement, text);
         names::name_columns(statement);

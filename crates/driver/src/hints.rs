@@ -8,11 +8,13 @@
 
 mod marks;
 mod node;
+mod notices;
 mod planner;
 mod rule;
 mod text;
 
 pub use node::broadcast;
+pub use notices::say;
 pub use text::Meaning;
 
 pub(crate) use marks::{HintedRelations, mark};

@@ -10,11 +10,17 @@
 //! PLIMSOLL_SOAK_SECONDS=600 PLIMSOLL_SEED=7 cargo test --release --workspace --test line soak -- --nocapture
 //! ```
 
+mod broadcast;
 mod cached;
 mod concurrent;
+#[expect(dead_code, reason = "the tests of PySpark use more of it")]
+#[path = "../pyspark/environment.rs"]
+mod environment;
 mod hostile;
 mod queries;
+mod results;
 mod runs;
 mod server;
 mod soak;
 mod tpch;
+mod writes;

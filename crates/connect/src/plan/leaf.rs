@@ -24,8 +24,9 @@ impl Planner {
         }
         match &read.read_type {
             Some(ReadType::NamedTable(table)) => {
-                self.named_table(&identifier::parts(&table.unparsed_identifier)?)
-                    .await
+                let parts = identifier::parts(&table.unparsed_identifier)?;
+                let frame = self.named_table(&parts).await?;
+                Ok(self.as_hinted(frame, &parts))
             }
             Some(ReadType::DataSource(source)) => self.data_source(source).await,
             None => Err(Error::internal("a read of nothing")),

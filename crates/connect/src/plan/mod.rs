@@ -4,6 +4,7 @@ mod aggregate;
 mod catalog;
 mod columns;
 mod generate;
+mod hint;
 mod join;
 mod leaf;
 mod missing;
@@ -45,6 +46,8 @@ pub(crate) struct Planner {
     references: HashMap<i64, Frame>,
     /// The files that the request reads, and the plans that read them.
     reads: Vec<(proto::read::DataSource, LogicalPlan)>,
+    /// What the hints around the relation that is being planned are on.
+    wanted: Vec<hint::Wanted>,
 }
 
 impl Planner {
@@ -62,6 +65,7 @@ impl Planner {
             next_id: AtomicU64::new(0),
             references: HashMap::new(),
             reads: Vec::new(),
+            wanted: Vec::new(),
             session,
         }
     }
@@ -156,7 +160,7 @@ impl Planner {
             RelType::WithColumns(columns) => self.with_columns(columns).await,
             RelType::Drop(drop) => self.drop_columns(drop).await,
             RelType::ToSchema(to_schema) => self.with_schema(to_schema).await,
-            RelType::Hint(hint) => self.input(&hint.input).await,
+            RelType::Hint(hint) => self.hint(hint).await,
             RelType::Unpivot(unpivot) => self.unpivot(unpivot).await,
             RelType::WithRelations(with) => self.with_relations(with).await,
             RelType::ShowString(show) => self.show(show).await,

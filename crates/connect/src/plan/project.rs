@@ -261,7 +261,11 @@ impl Planner {
     }
 
     pub(super) async fn alias(&mut self, alias: &proto::SubqueryAlias) -> Result<Frame, Error> {
-        let mut frame = self.input(&alias.input).await?;
+        let hints = self.hints_aside();
+        let input = self.input(&alias.input).await;
+        self.hints_again(hints);
+        let name = [alias.alias.clone()];
+        let mut frame = self.as_hinted(input?, &name);
         frame.columns.retain(|column| !column.hidden);
         for column in &mut frame.columns {
             column.qualifier = alias
