@@ -93,7 +93,7 @@ impl Building {
             memory,
             broadcast: Arc::clone(broadcast),
             keys,
-            bytes: build().gauge("broadcast_bytes", partition),
+            bytes: build().peak_memory_usage("broadcast_bytes", partition),
             given_up: build().counter("broadcast_given_up", partition),
         })
     }
