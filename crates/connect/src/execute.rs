@@ -146,7 +146,7 @@ impl Answer {
             for piece in self.encoder.pieces(&batch, ROWS, BYTES)? {
                 let response = self.batch(&piece)?;
                 if self.is_bounded {
-                    rows.count_result(piece.num_rows() as u64, response.data.len() as u64)?;
+                    rows.count_result(&piece, response.data.len() as u64)?;
                 }
                 let response = ResponseType::ArrowBatch(response);
                 if responses.send(response, schema.take()).await.is_err() {

@@ -4,9 +4,11 @@
 //! * [`size`]: what a result takes in the form in which it is sent, and the error of one that takes too much.
 //! * [`collected`]: a result that is all there, in memory or on disk.
 //! * [`file`]: the file of what had no room in memory.
+//! * [`offsets`]: what columns have that rows do not.
 
 mod collected;
 mod file;
+mod offsets;
 mod size;
 
 use std::num::NonZeroU64;
@@ -26,6 +28,7 @@ pub use self::collected::Collected;
 pub use self::size::ResultTooLarge;
 
 use self::collected::Collector;
+use self::offsets::as_rows;
 use self::size::ResultSize;
 use crate::advice::for_large_result;
 use crate::error::Error;
@@ -61,8 +64,13 @@ impl Delivery {
     }
 
     /// Counts rows and the bytes that they are sent as.
-    pub(crate) fn count(&mut self, query: &Query, rows: u64, bytes: u64) -> Result<(), Error> {
-        let counted = self.size.add(rows, bytes);
+    pub(crate) fn count(
+        &mut self,
+        query: &Query,
+        rows: &RecordBatch,
+        bytes: u64,
+    ) -> Result<(), Error> {
+        let counted = self.size.add(rows.num_rows() as u64, as_rows(rows, bytes));
         counted.map_err(|exceeded| {
             let error = exceeded.of(query);
             query.set_advice(for_large_result(&error));
@@ -87,13 +95,11 @@ impl Rows {
             if batch.num_rows() == 0 {
                 continue;
             }
-            let rows = batch.num_rows() as u64;
-            let block = encode(&batch, collector.compression());
-            drop(batch);
-            let block = block.map_err(|error| self.fail(error))?;
-            self.count_result(rows, block.len() as u64)?;
+            let block =
+                encode(&batch, collector.compression()).map_err(|error| self.fail(error))?;
+            self.count_result(&batch, block.len() as u64)?;
             collector
-                .add(rows, block)
+                .add(batch.num_rows() as u64, block)
                 .map_err(|error| self.fail(error))?;
         }
         collector.finish().map_err(|error| self.fail(error))

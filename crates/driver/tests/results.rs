@@ -191,7 +191,8 @@ async fn a_result_is_counted_as_it_is_sent_and_not_as_it_is_in_memory() {
     let sql = "SELECT 'sixteen letters!' AS s, 7 * 7 AS n FROM range(1000000)";
     let collected = collect(&session, sql).await.unwrap();
     assert_eq!(collected.num_rows(), 1_000_000);
-    assert!(collected.bytes_in_memory() < MIB);
+    // Offsets, which Spark's rows do not have, are kept and do not count.
+    assert!(collected.bytes_in_memory() < 5 * MIB);
     let plain: usize = collected
         .batches()
         .map(|batch| batch.unwrap().get_array_memory_size())

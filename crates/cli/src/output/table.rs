@@ -10,12 +10,16 @@ use super::{Print, PrintError, as_text, formatters};
 
 /// Rows that are looked at before the columns' widths are settled, and drawn at once after that.
 const CHUNK: usize = 1000;
+/// Bytes of text that are drawn at once, in fewer rows if they are wide: drawing takes a multiple of them.
+const CHUNK_BYTES: usize = 256 << 10;
 
-/// A drawn table that does not hold its rows: the first thousand settle the widths of the columns,
+/// A drawn table that does not hold its rows: the first of them, up to a thousand, settle the widths of the columns,
 /// later cells that are wider are wrapped.
 pub struct TablePrinter {
     schema: SchemaRef,
     rows: Vec<Vec<String>>,
+    /// Bytes of text in them.
+    bytes: usize,
     /// Set once the header has been printed.
     widths: Option<Vec<u16>>,
 }
@@ -25,11 +29,13 @@ impl TablePrinter {
         Self {
             schema,
             rows: Vec::new(),
+            bytes: 0,
             widths: None,
         }
     }
 
     fn draw(&mut self, last: bool, to: &mut dyn Write) -> Result<(), PrintError> {
+        self.bytes = 0;
         let mut table = Table::new();
         table
             .load_style(presets::UTF8_FULL_CONDENSED)
@@ -87,15 +93,13 @@ impl Print for TablePrinter {
         let options = as_text();
         let columns = formatters(batch, &options)?;
         for row in 0..batch.num_rows() {
-            if self.rows.len() == CHUNK {
+            if self.rows.len() == CHUNK || self.bytes >= CHUNK_BYTES {
                 self.draw(false, to)?;
             }
-            self.rows.push(
-                columns
-                    .iter()
-                    .map(|column| column.value(row).to_string())
-                    .collect(),
-            );
+            let texts = columns.iter().map(|column| column.value(row).to_string());
+            let texts: Vec<String> = texts.collect();
+            self.bytes += texts.iter().map(String::len).sum::<usize>();
+            self.rows.push(texts);
         }
         Ok(())
     }
@@ -140,6 +144,20 @@ mod tests {
             lines[CHUNK + 3]
         );
         assert!(lines.last().unwrap().starts_with('└'));
+    }
+
+    #[test]
+    fn wide_rows_are_drawn_before_they_are_many() {
+        let texts = StringArray::from_iter_values((0..9).map(|_| "x".repeat(CHUNK_BYTES / 2)));
+        let batch = RecordBatch::try_from_iter(vec![("s", Arc::new(texts) as _)]).unwrap();
+        let mut printer = TablePrinter::new(batch.schema());
+        let mut text = Vec::new();
+        printer.batch(&batch, &mut text).unwrap();
+        assert_eq!(printer.rows.len(), 1);
+        assert!(text.len() > 4 * CHUNK_BYTES);
+        printer.end(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text.lines().count(), 9 + 4);
     }
 
     #[test]

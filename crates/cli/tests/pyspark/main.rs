@@ -4,8 +4,10 @@
 //! The clients come from PyPI, into environments below the target directory that are made once.
 
 mod caching;
+mod docs;
 mod environment;
 mod programs;
+mod results;
 mod script;
 mod serve;
 mod settings;
