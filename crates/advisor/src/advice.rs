@@ -45,6 +45,13 @@ pub enum Change {
         /// The setting of it that makes use of them.
         setting: Box<Change>,
     },
+    /// Ask for so many rows of the result and no more.
+    Limit {
+        /// How many.
+        rows: u64,
+    },
+    /// Write the rows to files in place of collecting them.
+    Write,
     /// Spill to a disk that has so much free.
     LocalDir {
         /// Bytes that have to be free.
@@ -64,6 +71,8 @@ pub enum Promise {
     NoEviction,
     /// It does not end with this error.
     NoError,
+    /// It gets further before it does; how far is not known, since nobody knows how much there is to read.
+    Further,
 }
 
 impl fmt::Display for Change {
@@ -80,6 +89,8 @@ impl fmt::Display for Change {
             Change::Machine { memory, setting } => {
                 write!(f, "{setting} where there are {}", fmt_bytes(*memory))
             }
+            Change::Limit { rows } => write!(f, "LIMIT {rows}"),
+            Change::Write => f.write_str("write the rows to files (COPY ... TO, df.write)"),
             Change::LocalDir { free } => {
                 write!(
                     f,

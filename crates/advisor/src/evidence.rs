@@ -37,8 +37,13 @@ pub struct QueryEvidence {
     pub ample: u64,
     /// The execution memory that it could have held when it was refused some, if it was.
     pub limit: Option<u64>,
-    /// Whether memory that other parts of the line did not use was lent to it: not with functions of the user's.
-    pub was_lent: bool,
+    /// Whether what the process allocates is counted: where it is not, nothing is lent to queries, and nothing is held back.
+    pub is_counted: bool,
+    /// Whether functions of the user's ran in it, so that nothing was lent to it.
+    pub ran_user_code: bool,
+    /// Whether rows were exchanged between threads: an exchange holds what one of them was not ready to take, which is
+    /// more where there is more room.
+    pub has_exchange: bool,
     /// What it failed of, if it was for lack of memory or disk.
     pub failure: Option<Failure>,
     /// What was cached while it ran.
@@ -74,8 +79,8 @@ pub enum Failure {
     Disk {
         /// The part of the input that it had read until then, if that is known.
         read: Option<f64>,
-        /// What `spark.plimsoll.spill.maxSize` allows, if that was what had no room.
-        most: Option<u64>,
+        /// Whether it was `spark.plimsoll.spill.maxSize` that left no room.
+        is_set: bool,
     },
 }
 

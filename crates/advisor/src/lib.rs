@@ -37,12 +37,14 @@ mod cache;
 mod evidence;
 mod line;
 mod query;
+mod result;
 mod run;
 
 pub use advice::{Advice, Change, Promise};
 pub use cache::for_cache;
 pub use evidence::{Cached, Circumstances, Failure, QueryEvidence, Spill};
 pub use query::for_query;
+pub use result::{LargeResult, for_result};
 pub use run::for_run;
 
 /// The most that is advised at once: more would not be read.

@@ -15,13 +15,24 @@ const EXECUTOR: &str = "spark.executor.memory";
 
 /// Of a byte that the line is raised by, what execution gets where it is lent what nobody uses. The rest is
 /// what the process keeps free, and what comes to be allocated beside more memory.
-const LENT_OF_RAISED: f64 = 0.8;
+const LENT_OF_RAISED: f64 = 0.88;
 
 /// A setting that was raised, or that would have to be raised further than it can be.
 pub(crate) struct Raised {
     pub(crate) change: Change,
     /// The line that it makes.
     pub(crate) line: u64,
+}
+
+/// What bounds the execution memory of a query.
+#[derive(Clone, Copy)]
+pub(crate) enum Bound {
+    /// The sizes of the layout: nobody counts what is allocated.
+    Nominal,
+    /// What the process has left: what nobody uses of the line is lent to it.
+    Process,
+    /// The less of the two.
+    Both,
 }
 
 /// The line as it is set, and what is known of the execution memory that it gave.
@@ -93,28 +104,31 @@ impl<'a> Line<'a> {
         })
     }
 
+    /// The setting that makes the line so many times what it is.
+    pub(crate) fn times(&self, factor: f64) -> Option<Raised> {
+        let line = (self.layout.line.bytes as f64 * factor) as u64;
+        self.raised_until(|layout| layout.line.bytes >= line)
+    }
+
     /// The setting with which a query may hold `need` bytes of execution memory. `limit` is what it could hold with the
     /// line as it is, and `stored` what cached blocks held then.
     pub(crate) fn for_execution(
         &self,
         need: u64,
         limit: Option<u64>,
-        was_lent: bool,
+        bound: Bound,
         stored: u64,
     ) -> Option<Raised> {
         let now = nominal(&self.layout, stored);
         let seen = limit.unwrap_or(now);
-        let near = now / 50;
         self.raised_until(|layout| {
             let nominal = nominal(layout, stored);
             let more = layout.line.bytes.saturating_sub(self.layout.line.bytes);
             let from_seen = seen + (more as f64 * LENT_OF_RAISED) as u64;
-            let expected = if seen > now + near && was_lent {
-                from_seen
-            } else if seen + near < now {
-                nominal.min(from_seen)
-            } else {
-                nominal
+            let expected = match bound {
+                Bound::Nominal => nominal,
+                Bound::Process => from_seen,
+                Bound::Both => nominal.min(from_seen),
             };
             expected >= need
         })

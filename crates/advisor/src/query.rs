@@ -6,14 +6,17 @@ use plimsoll_conf::{Settings, fmt_bytes};
 use crate::MOST;
 use crate::advice::{Advice, Change, Promise};
 use crate::evidence::{Cached, Circumstances, Failure, QueryEvidence, Spill};
-use crate::line::{Line, nominal};
+use crate::line::{Bound, Line, Raised, nominal};
 
 /// What is asked for beyond what would have been held: with more memory batches are larger, and tables that are filled to
 /// the brim have grown by doubling.
-const SPARE: f64 = 1.15;
+const SPARE: f64 = 1.2;
+
+/// The same beside an exchange, which holds more where there is more room.
+const SPARE_BESIDE_EXCHANGE: f64 = 1.4;
 
 /// The same for what is known only from a part of the input.
-const SPARE_OF_GUESS: f64 = 1.3;
+const SPARE_OF_GUESS: f64 = 1.4;
 
 /// What would have helped a query, most helpful first: nothing if it neither failed for lack of memory or disk nor
 /// wrote to disk for lack of memory.
@@ -52,13 +55,21 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The part of the input that was read when it failed; all if it did not.
+    /// The part of the input that was read: all if it did not fail, and half for all that is known if that is nothing.
     fn read(&self) -> f64 {
-        let read = match self.evidence.failure {
-            Some(Failure::Memory { read, .. } | Failure::Disk { read, .. }) => read,
-            None => None,
-        };
-        read.filter(|read| *read > 0.0).unwrap_or(1.0).min(1.0)
+        match self.evidence.failure {
+            Some(Failure::Memory { read, .. } | Failure::Disk { read, .. }) => read
+                .filter(|read| *read > 0.0)
+                .map_or(0.5, |read| read.min(1.0)),
+            None => 1.0,
+        }
+    }
+
+    fn knows_what_was_read(&self) -> bool {
+        !matches!(
+            self.evidence.failure,
+            Some(Failure::Memory { read: None, .. } | Failure::Disk { read: None, .. })
+        )
     }
 
     /// The execution memory that it needed, as far as can be told.
@@ -70,6 +81,7 @@ impl Case<'_> {
         let so_far = self.evidence.ample.max(self.evidence.peak_demand) + lacking;
         let spare = match self.read() < 1.0 {
             true => SPARE_OF_GUESS,
+            false if self.evidence.has_exchange => SPARE_BESIDE_EXCHANGE,
             false => SPARE,
         };
         (so_far as f64 / self.read() * spare) as u64
@@ -85,8 +97,9 @@ impl Case<'_> {
 
     fn promise(&self) -> Promise {
         match self.evidence.failure {
-            Some(_) => Promise::NoError,
             None => Promise::NoSpill,
+            Some(_) if self.knows_what_was_read() => Promise::NoError,
+            Some(_) => Promise::Further,
         }
     }
 
@@ -113,7 +126,7 @@ impl Case<'_> {
     }
 
     fn when(&self) -> String {
-        match self.read() < 1.0 {
+        match self.read() < 1.0 && self.knows_what_was_read() {
             true => format!(
                 " when {:.0} % of the input was read",
                 (self.read() * 100.0).max(1.0)
@@ -123,6 +136,13 @@ impl Case<'_> {
     }
 
     fn demand(&self) -> String {
+        if !self.knows_what_was_read() {
+            return format!(
+                "the query would have held {} by then; nobody knows how much was left to read, and this reaches for as \
+                 much again",
+                fmt_bytes(self.evidence.peak_demand)
+            );
+        }
         let demand = (self.evidence.peak_demand as f64 / self.read()) as u64;
         let about = match self.read() < 1.0 {
             true => "about ",
@@ -208,17 +228,24 @@ impl Case<'_> {
     fn is_alone(&self) -> bool {
         let now = nominal(&self.line.layout, self.stored());
         let limit = self.evidence.limit.unwrap_or(now);
-        self.evidence.was_lent && limit >= now - now / 10
+        self.evidence.is_counted && !self.evidence.ran_user_code && limit >= now - now / 10
     }
 
     fn memory(&self) -> Option<Advice> {
         let evidence = self.evidence;
-        let raised = self.line.for_execution(
-            self.need(),
-            evidence.limit,
-            evidence.was_lent && self.settings.memory.lending,
-            self.stored(),
-        )?;
+        let bound = match (evidence.is_counted, self.settings.memory.lending) {
+            (false, _) => Bound::Nominal,
+            (true, true) if !evidence.ran_user_code => Bound::Process,
+            (true, _) => Bound::Both,
+        };
+        let mut raised =
+            self.line
+                .for_execution(self.need(), evidence.limit, bound, self.stored())?;
+        if let Some(whole) = self.whole_line()
+            && whole.line > raised.line
+        {
+            raised = whole;
+        }
         let (most, whose) = self.circumstances.most();
         let skew = evidence.spills.iter().find_map(|spill| spill.hottest_key);
         let skew = skew.map_or(String::new(), |part| {
@@ -244,27 +271,41 @@ impl Case<'_> {
         })
     }
 
+    /// A line with all of its parts larger, where it was not its operators that filled it: what nobody announces, such as
+    /// the values of a list, grows with what is read as well.
+    fn whole_line(&self) -> Option<Raised> {
+        let now = nominal(&self.line.layout, self.stored());
+        let has_filled = self.evidence.limit.is_some_and(|limit| limit < now / 4 * 3);
+        let is_short = matches!(self.evidence.failure, Some(Failure::Memory { .. }));
+        (is_short && self.evidence.is_counted && has_filled)
+            .then(|| self.line.times(SPARE_OF_GUESS / self.read()))
+            .flatten()
+    }
+
     /// Where what did not fit on disk would fit.
     fn room_on_disk(&self) -> Option<Advice> {
-        let Some(Failure::Disk { most, .. }) = self.evidence.failure else {
+        let Some(Failure::Disk { is_set, .. }) = self.evidence.failure else {
             return None;
         };
         const MIB: u64 = 1 << 20;
         let needed = (self.spilled as f64 / self.read() * SPARE_OF_GUESS) as u64;
         let needed = needed.next_multiple_of(64 * MIB);
-        let change = match most {
-            Some(_) => set("spark.plimsoll.spill.maxSize", spell_bytes(needed)),
-            None => Change::LocalDir { free: needed },
+        let change = match is_set {
+            true => set("spark.plimsoll.spill.maxSize", spell_bytes(needed)),
+            false => Change::LocalDir { free: needed },
         };
         Some(Advice {
             change,
             reason: self.finding(),
-            promise: Promise::NoError,
+            promise: self.promise(),
         })
     }
 
     /// More partitions, where rows were cut into so few that they had to be cut again.
     fn partitions(&self) -> Option<Advice> {
+        /// Times the memory that has to be held for partitions to matter: with less, what is written twice is lost in
+        /// what exchanges write now and then.
+        const FAR_BEYOND: u64 = 5;
         let partitions = u64::from(self.settings.sql.shuffle_partitions);
         let cut_again = |spill: &&Spill| {
             spill.passes > 1 && spill.partitions >= partitions && spill.hottest_key.is_none()
@@ -274,6 +315,9 @@ impl Case<'_> {
             .evidence
             .limit
             .unwrap_or(nominal(&self.line.layout, self.stored()));
+        if self.evidence.peak_demand < FAR_BEYOND * limit {
+            return None;
+        }
         // So many that one takes an eighth of the memory: several threads work on one each.
         let enough = (8 * self.evidence.peak_demand).div_ceil(limit.max(1));
         let enough = enough.next_power_of_two().clamp(partitions * 2, 1024);

@@ -33,6 +33,8 @@ fn topic(change: &Change) -> &str {
         Change::Uncache { name } | Change::StorageLevel { name, .. } => name,
         Change::Machine { .. } => "machine",
         Change::LocalDir { .. } => "spark.local.dir",
+        Change::Limit { .. } => "limit",
+        Change::Write => "write",
     }
 }
 
@@ -42,7 +44,9 @@ fn rank(advice: &Advice) -> (bool, u64) {
         Change::Set { value, .. } => parse_bytes(value, Unit::Byte).unwrap_or(0),
         Change::Machine { memory, .. } => *memory,
         Change::LocalDir { free } => *free,
-        Change::Uncache { .. } | Change::StorageLevel { .. } => 0,
+        // The smallest limit serves all.
+        Change::Limit { rows } => u64::MAX - rows,
+        Change::Uncache { .. } | Change::StorageLevel { .. } | Change::Write => 0,
     };
     (advice.promise == Promise::NoError, size)
 }

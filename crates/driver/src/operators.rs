@@ -45,7 +45,8 @@ fn values(metrics: &MetricsSet) -> BTreeMap<String, u64> {
         let sum = values.entry(value.name().to_owned()).or_insert(0_u64);
         let number = value.as_usize() as u64;
         *sum = match value {
-            MetricValue::Gauge { .. } => (*sum).max(number),
+            // Those of our own that are of no kind that DataFusion has are gauges too.
+            MetricValue::Gauge { .. } | MetricValue::Custom { .. } => (*sum).max(number),
             _ => sum.saturating_add(number),
         };
     }

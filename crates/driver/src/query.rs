@@ -21,7 +21,7 @@ use plimsoll_advisor::{Advice, Failure};
 use plimsoll_memory::{PeakGuard, TaskMemory};
 use serde::{Serialize, Serializer};
 
-use crate::advice::{Advisor, part_read};
+use crate::advice::{Advisor, Seen, part_read};
 use crate::broadcast::BroadcastRecord;
 use crate::error::{Error, Lacking};
 use crate::event::EventKind;
@@ -72,6 +72,8 @@ struct Plans {
     operators: Vec<OperatorMetrics>,
     /// Rows that their scans have read.
     rows_scanned: u64,
+    /// The part of its input that the latest of those has read, if that is known.
+    part_read: Option<f64>,
     /// What became of their broadcasts.
     broadcasts: Vec<BroadcastRecord>,
 }
@@ -98,6 +100,7 @@ impl Plans {
     fn end(&mut self) {
         self.spilled = self.spills();
         if let Some(plan) = self.running.take() {
+            self.part_read = part_read(&plan);
             self.rows_scanned += rows_scanned(&plan);
             self.operators.extend(OperatorMetrics::of_plan(&plan));
             self.broadcasts.extend(BroadcastRecord::of_plan(&plan));
@@ -289,7 +292,14 @@ impl Query {
 
     /// The error that it ends with.
     pub(crate) fn failure(&self, error: DataFusionError) -> Error {
-        let read = self.plans.lock().running.as_ref().and_then(part_read);
+        let read = {
+            let plans = self.plans.lock();
+            match &plans.running {
+                Some(plan) => part_read(plan),
+                // It was to be planned anew, and there was no other plan.
+                None => plans.part_read,
+            }
+        };
         Error::execution(error, &self.around, |what| {
             let failure = match what {
                 Lacking::Memory => Failure::Memory {
@@ -299,10 +309,18 @@ impl Query {
                 Lacking::Disk { is_set } => Failure::Disk { read, is_set },
             };
             let advisor = &self.around.advisor;
-            let advice = advisor.for_query(&self.operators(), &self.task, Some(failure));
+            let advice = advisor.for_query(&self.seen(&self.operators()), Some(failure));
             self.set_advice(advice.clone());
             advice
         })
+    }
+
+    fn seen<'a>(&'a self, operators: &'a [OperatorMetrics]) -> Seen<'a> {
+        Seen {
+            operators,
+            task: &self.task,
+            is_counted: self.meter.peak().allocated > 0,
+        }
     }
 
     /// What its error advises, for its record.
@@ -339,7 +357,7 @@ impl Query {
         let mut advice = std::mem::take(&mut *self.advice.lock());
         if advice.is_empty() {
             let advisor = &self.around.advisor;
-            advice = advisor.for_query(&plans.operators, &self.task, None);
+            advice = advisor.for_query(&self.seen(&plans.operators), None);
         }
         QueryRecord {
             id: self.id,

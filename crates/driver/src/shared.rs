@@ -97,6 +97,7 @@ impl Shared {
         let footers = ScanBudget::new(in_force.layout.executor.unified.bytes).footers();
         let runtime = RuntimeEnvBuilder::new()
             .with_metadata_cache_limit(footers)
+            .with_disk_manager_builder(spill.disk_manager(in_force.settings.spill.max_size))
             .with_memory_pool(Arc::new(Outside));
         let driver = DriverMemory::new(drivers_part(&in_force.layout));
         Ok(Self {
@@ -171,6 +172,7 @@ impl Shared {
             changed.warnings.extend(self.clamp(&mut conf, key)?);
         }
         let mut next = InForce::new(conf, &self.machine, memory.version)?;
+        self.keeps_its_line(key, &next)?;
         let (old, new) = (regions(&current.layout), regions(&next.layout));
         changed.sizes = answers::changes(&current.layout, &next.layout);
         if let Some(key) = key.filter(|_| changed.sizes.is_empty()) {
@@ -203,6 +205,20 @@ impl Shared {
         next.version = memory.version;
         *current = next;
         Ok(changed)
+    }
+
+    /// Whether these settings keep to the line that no session may raise.
+    fn keeps_its_line(&self, key: Option<&str>, next: &InForce) -> Result<(), Error> {
+        let line = next.layout.line.bytes;
+        match self.ceiling.filter(|ceiling| line > *ceiling) {
+            None => Ok(()),
+            Some(ceiling) => Err(Error::NotSupported(format!(
+                "{} would put the line at {}, and {} is all the server was given: set less, or start the server with more",
+                key.unwrap_or("RESET"),
+                fmt_bytes(line),
+                fmt_bytes(ceiling),
+            ))),
+        }
     }
 
     /// The most that the line may come to, and why.

@@ -167,7 +167,8 @@ impl Ledger {
             self.peak_demand = self.demand;
             if self.demand >= self.ample_of + self.ample_of / 64 {
                 self.ample_of = self.demand;
-                self.ample = self.ample_now();
+                // Earlier there may have been more consumers with a claim to what they did not hold.
+                self.ample = self.ample.max(self.ample_now());
             }
         }
     }

@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ pub struct TaskMemory {
     most_overdraft: u64,
     offers: Offers,
     account: Arc<TaskAccount>,
+    ran_user_code: AtomicBool,
     /// Why the task is to end, if it is.
     cancelled: watch::Sender<Option<String>>,
     state: Mutex<State>,
@@ -108,6 +110,7 @@ impl TaskMemory {
             most_overdraft: size / 4,
             offers: Offers::default(),
             account: Arc::default(),
+            ran_user_code: AtomicBool::new(false),
             cancelled: watch::Sender::new(None),
             state: Mutex::new(State::default()),
         });
@@ -173,7 +176,13 @@ impl TaskMemory {
 
     /// Says that user code runs in this task; see [`UnifiedMemory::run_user_code`].
     pub fn run_user_code(&self) -> UserCode {
+        self.ran_user_code.store(true, Ordering::Relaxed);
         self.manager.run_user_code()
+    }
+
+    /// Whether user code ran in this task, so that nothing was lent to it.
+    pub fn ran_user_code(&self) -> bool {
+        self.ran_user_code.load(Ordering::Relaxed)
     }
 
     /// Waits while memory is so short that nothing more should be read, at most a little while; see
