@@ -199,7 +199,7 @@ fn of_setting(error: plimsoll_driver::Error) -> Error {
             kind: Kind::IllegalArgument,
             ..Error::internal(error.to_string())
         },
-        plimsoll_driver::Error::Layout(_) => Error {
+        plimsoll_driver::Error::Layout(_) | plimsoll_driver::Error::NotSupported(_) => Error {
             kind: Kind::IllegalArgument,
             ..Error::internal(error.to_string())
         },

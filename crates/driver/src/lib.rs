@@ -24,8 +24,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The engine keeps the process under its line only where it counts what is allocated: a program that depends on
-//! `plimsoll-allocator` has jemalloc and the counter in it. Without it queries keep to what they reserve, and what nobody
+//! The engine keeps the process under its line only where it counts what is allocated: a program that calls
+//! `plimsoll_allocator::install()` first has jemalloc and the counter in it. Without it queries keep to what they reserve, and what nobody
 //! reserves is measured and not held back.
 //!
 //! # DataFrames
