@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::Parser;
-use crate::error::Error;
+use crate::error::{Error, SqlError};
 use crate::format::FileFormat;
 use crate::write::{SaveMode, Target, WriteRequest};
 
@@ -54,12 +54,12 @@ impl Parser<'_> {
         };
         let path = match (path, options.remove("path")) {
             (Some(path), None) | (None, Some(path)) => path,
-            // Spark's words.
             _ => {
-                return Err(Error::NotSupported(
-                    "Directory path and 'path' in OPTIONS should be specified one, but not both"
-                        .to_owned(),
-                ));
+                // Spark's words.
+                let words =
+                    "Directory path and 'path' in OPTIONS should be specified one, but not both";
+                let error = SqlError::new(words.to_owned(), None, self.text);
+                return Err(Error::Sql(error));
             }
         };
         self.takes("AS");
