@@ -261,7 +261,7 @@ mod tests {
         let runtime = RuntimeEnvBuilder::new().with_memory_limit(limit, 1.0);
         let context = TaskContext::default().with_runtime(runtime.build_arc().unwrap());
         let metrics = JoinMetrics::new(0, &ExecutionPlanMetricsSet::new());
-        Resources::new("test".to_owned(), &context, 4, metrics)
+        Resources::new("test".to_owned(), &context, 4, metrics, None)
     }
 
     fn written(resources: &Arc<Resources>, marks: &[bool]) -> Marks {
