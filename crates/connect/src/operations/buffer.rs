@@ -173,7 +173,7 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
-    fn buffer(keeps: bool) -> Buffer {
+    fn roomy(keeps: bool) -> Buffer {
         Buffer::new(
             keeps,
             DriverMemory::new(u64::MAX).account(DriverUse::Results),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     fn filled(count: usize, bytes: usize) -> Buffer {
-        let mut buffer = buffer(true);
+        let mut buffer = roomy(true);
         for _ in 0..count {
             buffer.push(bytes, ExecutePlanResponse::default());
         }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_engine_waits_for_bytes_and_for_responses_but_any_single_one_passes() {
-        assert!(buffer(true).has_room());
+        assert!(roomy(true).has_room());
         assert!(filled(7, 1).has_room());
         assert!(!filled(8, 1).has_room());
         assert!(!filled(1, 100 * MIB).has_room());
@@ -218,14 +218,14 @@ mod tests {
         assert_eq!(buffer.rewind(None), Err(Lost::Released));
         assert_eq!(buffer.rewind(Some("?")), Err(Lost::Unknown));
         assert_eq!(
-            buffer.rewind(Some(&buffer(true).passing_id())),
+            buffer.rewind(Some(&roomy(true).passing_id())),
             Err(Lost::Unknown)
         );
     }
 
     #[test]
     fn what_is_kept_is_bounded_though_nothing_is_released() {
-        let mut buffer = buffer(true);
+        let mut buffer = roomy(true);
         for _ in 0..100 {
             buffer.push(4 * MIB, ExecutePlanResponse::default());
             buffer.take();
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn without_reattaching_nothing_is_kept() {
-        let mut buffer = buffer(false);
+        let mut buffer = roomy(false);
         buffer.push(1, ExecutePlanResponse::default());
         assert!(buffer.take().is_some());
         assert!(buffer.responses.is_empty());
