@@ -61,43 +61,23 @@ impl Staging {
         by_partition: bool,
     ) -> Result<Option<Self>, Error> {
         let path = local_path(path)?;
-        let exists = path.exists();
-        match mode {
-            SaveMode::ErrorIfExists if exists => return Err(Error::PathExists(url(&path))),
-            SaveMode::Ignore if exists => return Ok(None),
-            SaveMode::Append if kind == Target::File => {
-                return Err(Error::NotSupported(format!(
-                    "rows cannot be appended to the one file {}: append to a directory, whose name has no ending",
-                    path.display()
-                )));
-            }
-            _ => {}
-        }
-        let commit = match mode {
-            SaveMode::Append => Commit::Add,
-            SaveMode::Overwrite if by_partition => Commit::ReplacePartitions,
-            SaveMode::Overwrite => Commit::Replace,
-            SaveMode::ErrorIfExists | SaveMode::Ignore => Commit::Create,
-        };
         // A link is followed: what it leads to is replaced and not the link.
         let target = path.canonicalize().unwrap_or(path);
         let cannot = |source| Failed::System(source).about(&target);
-        let adds = matches!(commit, Commit::Add | Commit::ReplacePartitions);
-        if adds && exists && !target.is_dir() {
-            return Err(cannot(ErrorKind::NotADirectory.into()));
-        }
         let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
             return Err(cannot(ErrorKind::InvalidInput.into()));
         };
-        fs::create_dir_all(parent).map_err(cannot)?;
         let name = name.to_string_lossy();
-        let is_mounted = || is_mounted(&target, parent).map_err(cannot);
         // A mounted directory cannot be moved to: then it is below, where readers do not look either.
-        let root = match exists && kind == Target::Directory && is_mounted()? {
-            true => target.as_path(),
-            false => parent,
-        };
+        let is_mounted =
+            kind == Target::Directory && is_mounted(&target, parent).map_err(cannot)?;
+        let root = if is_mounted { &target } else { parent };
+        // Before anything else: what was there may be moved back.
         leftovers::remove(root, &name, &target);
+        let Some(commit) = commit(&target, kind, mode, by_partition)? else {
+            return Ok(None);
+        };
+        fs::create_dir_all(parent).map_err(cannot)?;
         let (directory, lock) = make(root, &name).map_err(cannot)?;
         Ok(Some(Self {
             file: (kind == Target::File).then(|| name.into_owned()),
@@ -252,6 +232,35 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         remove(&self.directory);
+    }
+}
+
+/// What is to be done with files for `target`; none if the mode says that there is nothing to do.
+fn commit(
+    target: &Path,
+    kind: Target,
+    mode: SaveMode,
+    by_partition: bool,
+) -> Result<Option<Commit>, Error> {
+    let exists = target.exists();
+    let commit = match mode {
+        SaveMode::ErrorIfExists if exists => return Err(Error::PathExists(url(target))),
+        SaveMode::Ignore if exists => return Ok(None),
+        SaveMode::ErrorIfExists | SaveMode::Ignore => Commit::Create,
+        SaveMode::Append if kind == Target::File => {
+            return Err(Error::NotSupported(format!(
+                "rows cannot be appended to the one file {}: append to a directory, whose name has no ending",
+                target.display()
+            )));
+        }
+        SaveMode::Append => Commit::Add,
+        SaveMode::Overwrite if by_partition => Commit::ReplacePartitions,
+        SaveMode::Overwrite => Commit::Replace,
+    };
+    let adds = matches!(commit, Commit::Add | Commit::ReplacePartitions);
+    match adds && exists && !target.is_dir() {
+        true => Err(Failed::System(ErrorKind::NotADirectory.into()).about(target)),
+        false => Ok(Some(commit)),
     }
 }
 
