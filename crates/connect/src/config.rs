@@ -175,7 +175,12 @@ fn take_back(
 
 /// What a change of a setting came to, old and new, in one line for the client and in the log.
 fn told(what: &str, sizes: &[String]) -> Option<String> {
-    let told = (!sizes.is_empty()).then(|| format!("{what}: {}", sizes.join("; ")))?;
+    let told = match sizes {
+        [] => return None,
+        // It names the setting itself.
+        [only] if only.starts_with("spark.") => only.clone(),
+        sizes => format!("{what}: {}", sizes.join("; ")),
+    };
     tracing::info!("{told}");
     Some(told)
 }

@@ -288,6 +288,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_a_closed_session_nothing_is_left_but_its_name() {
+        let sessions = sessions();
+        for _ in 0..3 {
+            let key = Key {
+                user_id: "a".into(),
+                session_id: Uuid::new_v4().to_string(),
+            };
+            let session = sessions.get_or_open(&key, None).await.unwrap();
+            let held = Arc::downgrade(&session);
+            drop(session);
+            assert!(held.upgrade().is_some());
+            sessions.close(&key, false);
+            assert!(held.upgrade().is_none());
+        }
+        assert_eq!(sessions.known.lock().closed.len(), 3);
+    }
+
+    #[tokio::test]
     async fn a_session_left_alone_is_closed() {
         let sessions = sessions();
         let key = key("a");

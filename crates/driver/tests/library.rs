@@ -292,7 +292,7 @@ async fn events_tell_a_query_from_its_start_to_its_record() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_tell_of_settings_caches_and_sessions() {
     let session = builder().memory("1g").build().unwrap();
-    let mut events = session.events();
+    let events = session.events();
     session
         .sql("SET spark.memory.storageFraction = 0.2")
         .await

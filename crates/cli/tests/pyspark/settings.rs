@@ -219,7 +219,17 @@ fn each_setting_does_what_it_says(python: &Path) {
         errors.contains("spark.sql.inMemoryColumnarStorage.hugeVectorReserveRatio"),
         "{errors}"
     );
-    assert!(!errors.contains("spark.sql.shuffle.partitions"), "{errors}");
+    // Old and new of each that was changed; what the builder set was there from the beginning.
+    for told in [
+        "spark.memory.storageFraction = 0.6: storage region: ",
+        "spark.executor.memory = 12g: the line: 4 GiB -> 16 GiB; the driver's part: ",
+        "spark.sql.shuffle.partitions: 200 -> 400",
+        "spark.memory.fraction = 0.002: unified memory: ",
+        "spark.driver.maxResultSize: 2g -> 1m",
+    ] {
+        assert!(errors.contains(told), "{told} is not in: {errors}");
+    }
+    assert!(!errors.contains("spark.driver.memory = 4g"), "{errors}");
 }
 
 /// Whether the join that was told to aim for 6 partitions spilled to twice as many as the one told 3: each thread has
