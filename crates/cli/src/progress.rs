@@ -97,7 +97,7 @@ mod tests {
             elapsed: Duration::from_millis(1500),
             is_waiting: false,
             rows_scanned: 60_000_000,
-            rows_written: Some(1_500_000),
+            rows_written: Some(15_000_000),
             execution: 100 << 20,
             execution_limit: 434 << 20,
             spilled: 1 << 30,
@@ -106,7 +106,7 @@ mod tests {
         });
         assert_eq!(
             line,
-            "1.5 s · 60.0 million rows scanned · 1.5 million written · execution 100 MiB of 434 MiB · spilled 1 GiB · allocated 200 MiB · resident 256 MiB"
+            "1.5 s · 60.0 million rows scanned · 15.0 million written · execution 100 MiB of 434 MiB · spilled 1 GiB · allocated 200 MiB · resident 256 MiB"
         );
     }
 }
