@@ -8,8 +8,9 @@ use crate::advice::{Advice, Change, Promise};
 use crate::evidence::{Cached, Circumstances};
 use crate::line::Line;
 
-/// What is asked for beyond what all blocks take: the last ones are not let in where memory is nearly full.
-const SPARE: f64 = 1.1;
+/// What is asked for beyond what all blocks take: a process that is nearly full lets none in, and while rows are read to
+/// be cached they take memory too.
+const SPARE: f64 = 1.4;
 
 /// The largest storage fraction that is advised: queries need memory too.
 const MOST_FRACTION: f64 = 0.9;

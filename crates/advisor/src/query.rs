@@ -78,13 +78,26 @@ impl Case<'_> {
             Some(Failure::Memory { lacking, .. }) => lacking,
             _ => 0,
         };
-        let so_far = self.evidence.ample.max(self.evidence.peak_demand) + lacking;
+        let held = self.evidence.ample.max(self.evidence.peak_demand);
+        let so_far = held + lacking + self.on_disk_of_exchanges();
         let spare = match self.read() < 1.0 {
             true => SPARE_OF_GUESS,
             false if self.evidence.has_exchange => SPARE_BESIDE_EXCHANGE,
             false => SPARE,
         };
         (so_far as f64 / self.read() * spare) as u64
+    }
+
+    /// About what exchanges would have held, which do not say it: some times what they put on disk, as that is compressed,
+    /// and more where they put most there, since then what is behind them was slower than what is before them.
+    fn on_disk_of_exchanges(&self) -> u64 {
+        let is_exchange = |spill: &&Spill| spill.operator == "RepartitionExec";
+        let times = match self.evidence.spills.first().filter(is_exchange) {
+            Some(_) => 4,
+            None => 2,
+        };
+        let exchanges = self.evidence.spills.iter().filter(is_exchange);
+        exchanges.map(|spill| spill.bytes * times).sum()
     }
 
     fn stored(&self) -> u64 {
@@ -143,8 +156,9 @@ impl Case<'_> {
                 fmt_bytes(self.evidence.peak_demand)
             );
         }
-        let demand = (self.evidence.peak_demand as f64 / self.read()) as u64;
-        let about = match self.read() < 1.0 {
+        let exchanged = self.on_disk_of_exchanges();
+        let demand = ((self.evidence.peak_demand + exchanged) as f64 / self.read()) as u64;
+        let about = match self.read() < 1.0 || exchanged > 0 {
             true => "about ",
             false => "",
         };

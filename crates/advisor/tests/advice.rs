@@ -192,7 +192,7 @@ fn an_idle_cache_is_uncached_before_anything_is_bought() {
     let advice = advise(&evidence, &settings, 64 * GIB);
     assert_eq!(
         advice[0].change.to_string(),
-        "spark.memory.storageFraction=0.13",
+        "spark.memory.storageFraction=0.1",
         "{}",
         advice[0]
     );
@@ -209,12 +209,12 @@ fn evicted_blocks_are_given_memory_a_region_or_another_level() {
     };
     let none = for_cache(&[cached("t", 400 * MIB, 3, 0)], 300 * MIB, &circumstances);
     assert_eq!(none, Vec::new());
-    let advice = for_cache(&[cached("t", 400 * MIB, 3, 5)], 300 * MIB, &circumstances);
+    let advice = for_cache(&[cached("t", 320 * MIB, 3, 5)], 300 * MIB, &circumstances);
     let told: Vec<String> = advice.iter().map(ToString::to_string).collect();
     assert_eq!(
         told[1],
-        "spark.memory.storageFraction=0.74: t had 5 blocks evicted, 5 blocks read from disk; all that is cached takes \
-         400 MiB, and 300 MiB are safe from queries"
+        "spark.memory.storageFraction=0.75: t had 5 blocks evicted, 5 blocks read from disk; all that is cached takes \
+         320 MiB, and 300 MiB are safe from queries"
     );
     assert!(told[0].starts_with("--memory 1"), "{}", told[0]);
     assert!(
