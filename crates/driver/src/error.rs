@@ -9,7 +9,7 @@ use plimsoll_conf::fmt_bytes;
 use crate::format::FileFormat;
 use crate::query::Around;
 use crate::results::ResultTooLarge;
-use crate::spill::{NOT_ALLOWED, NO_ROOM};
+use crate::spill::{NO_ROOM, NOT_ALLOWED};
 use crate::sql_error::SqlErrorKind;
 use crate::statement::Statement;
 
@@ -233,7 +233,9 @@ impl Error {
 pub(crate) enum Lacking {
     Memory,
     /// Room for what it spilled, be it that a setting allows no more.
-    Disk { is_set: bool },
+    Disk {
+        is_set: bool,
+    },
 }
 
 /// Advice at the end of an error: a line each.

@@ -148,7 +148,6 @@ mod write;
 
 pub use broadcast::BroadcastRecord;
 pub use cache::CachedPlan;
-pub use plimsoll_advisor::{Advice, Change, Promise};
 pub use dialect::end_distinct_before_and;
 pub use error::{Error, Place, SqlError};
 pub use event::{Event, EventKind, EventStream};
@@ -157,6 +156,7 @@ pub use format::FileFormat;
 pub use history::History;
 pub use not_in::logical_rules;
 pub use operators::OperatorMetrics;
+pub use plimsoll_advisor::{Advice, Change, Promise};
 pub use query::{Progress, Query, Rows};
 pub use record::{OperatorSpill, QueryRecord, Status};
 pub use results::{Collected, ResultTooLarge};

@@ -88,7 +88,10 @@ fn only(session: &Session) -> CachedPlan {
 }
 
 fn storage_used(session: &Session) -> u64 {
-    session.unified_memory().pools(MemoryMode::OnHeap).storage_used
+    session
+        .unified_memory()
+        .pools(MemoryMode::OnHeap)
+        .storage_used
 }
 
 /// Two files of a thousand rows each and the view `t` of them.

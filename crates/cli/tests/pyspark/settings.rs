@@ -172,7 +172,13 @@ fn each_setting_does_what_it_says(python: &Path) {
     go_on();
     assert_eq!(until("collected"), "rows 1000 999\n");
     // The scan was stopped, and nothing is held.
-    assert_eq!(session.unified_memory().pools(MemoryMode::OnHeap).execution_used, 0);
+    assert_eq!(
+        session
+            .unified_memory()
+            .pools(MemoryMode::OnHeap)
+            .execution_used,
+        0
+    );
     go_on();
     let told = until("read back");
     for line in [

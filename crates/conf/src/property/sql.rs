@@ -90,15 +90,15 @@ pub(super) static TABLE: &[Property] = &[
         "Largest table that may be broadcast at all; a larger one is joined by partitions",
     ),
     TIME_ZONE.property(Effect::Live, "Time zone of timestamps in queries"),
-    VARIABLE_SUBSTITUTE.property(Effect::Live, "Whether ${name} in SQL text stands for a setting or variable"),
+    VARIABLE_SUBSTITUTE.property(
+        Effect::Live,
+        "Whether ${name} in SQL text stands for a setting or variable",
+    ),
     SHUFFLE_PARTITIONS.property(
         Effect::Live,
         "Partitions that a join aims for when its build side does not fit into memory",
     ),
-    DEFAULT_CACHE_STORAGE_LEVEL.property(
-        Effect::Live,
-        "How CACHE TABLE keeps data when not told",
-    ),
+    DEFAULT_CACHE_STORAGE_LEVEL.property(Effect::Live, "How CACHE TABLE keeps data when not told"),
     CACHE_COMPRESSED.property(
         Effect::Live,
         "Whether cached data are compressed at serialized levels and on disk",
@@ -122,7 +122,10 @@ pub(super) static TABLE: &[Property] = &[
     ),
     not_yet(
         "spark.sql.inMemoryColumnarStorage.hugeVectorReserveRatio",
-        &Fraction { accepts: |f| f >= 1.0, bounds: "of at least 1" },
+        &Fraction {
+            accepts: |f| f >= 1.0,
+            bounds: "of at least 1",
+        },
         DefaultValue::Is("1.2"),
         "How far beyond its need a huge column vector grows",
     ),
@@ -134,7 +137,10 @@ pub(super) static TABLE: &[Property] = &[
     ),
     not_yet(
         "spark.sql.files.maxPartitionBytes",
-        &Size { unit: Unit::Byte, at_least: 1 },
+        &Size {
+            unit: Unit::Byte,
+            at_least: 1,
+        },
         DefaultValue::Is("128MB"),
         "Most bytes of files that one partition of a scan reads",
     ),

@@ -114,7 +114,10 @@ impl FileTable {
 
     /// The files and directories that it is read from.
     pub(crate) fn roots(&self) -> Vec<PathBuf> {
-        let roots = self.paths.iter().filter_map(|path| files::resolve(path).ok());
+        let roots = self
+            .paths
+            .iter()
+            .filter_map(|path| files::resolve(path).ok());
         let canonical = |root: PathBuf| root.canonicalize().unwrap_or(root);
         roots.flatten().map(canonical).collect()
     }
