@@ -307,7 +307,7 @@ fn a_full_spill_directory_is_named_with_what_to_do_and_left_empty() {
             "nine tenths of what would be free",
             "what they may take",
         ),
-        (Some("1g"), "No space left on device", ")"),
+        (Some("1g"), "No space left on device", ")."),
     ];
     for (bound, why, last_words) in bounds {
         let bound = bound.map(|size| format!("spark.plimsoll.spill.maxSize={size}"));
@@ -318,10 +318,9 @@ fn a_full_spill_directory_is_named_with_what_to_do_and_left_empty() {
         };
         assert_error(&run, &["no space left to spill to", "spark.local.dir", why]);
         let told = stderr(&run);
-        assert!(
-            told.trim_end().ends_with(last_words),
-            "nothing is left behind the error: {told}"
-        );
+        let (error, advice) = told.split_once("What would help:").unwrap();
+        assert!(error.trim_end().ends_with(last_words), "{told}");
+        assert!(advice.contains("did not fit on disk"), "{told}");
     }
 }
 

@@ -27,10 +27,18 @@ pub(crate) async fn plan(state: &SessionState, text: &str) -> Result<LogicalPlan
     hints::mark(&mut statement, text)
         .into_iter()
         .for_each(hints::say);
-    if let Statement::Statement(statement) = &mut statement {
-        distinct::end_distinct_before_and(statement, text);
-        names::name_columns(statement);
-        literals::narrow(statement);
-    }
+    read_as_spark_does(&mut statement);
     state.statement_to_plan(statement).await
+}
+
+fn read_as_spark_does(statement: &mut Statement) {
+    match statement {
+        Statement::Statement(statement) => {
+            distinct::end_distinct_before_and(statement.as_mut());
+            names::name_columns(statement);
+            literals::narrow(statement);
+        }
+        Statement::Explain(explain) => read_as_spark_does(&mut explain.statement),
+        _ => {}
+    }
 }

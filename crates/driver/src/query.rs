@@ -459,6 +459,14 @@ struct Working {
     notices: Vec<String>,
 }
 
+impl Drop for Working {
+    fn drop(&mut self) {
+        if self.work.take().is_some() {
+            self.query.end(Status::Cancelled, None);
+        }
+    }
+}
+
 /// What is done if a statement does not come to its end.
 pub(crate) struct Undo(Option<Box<dyn FnOnce() + Send>>);
 
@@ -605,7 +613,8 @@ impl Rows {
             return Error::Execution(error.strip_backtrace());
         };
         let error = running.query.failure(error);
-        running.end(Status::Failed, Some(error.to_string()));
+        running.stream = None;
+        running.query.end(Status::Failed, Some(error.to_string()));
         error
     }
 
@@ -613,6 +622,13 @@ impl Rows {
     pub(crate) fn leave_query_open(&mut self) {
         if let Source::Running(running) = &mut self.source {
             running.stays_open = true;
+        }
+    }
+
+    /// Ends a query that was left open, now that its rows are where they were wanted.
+    pub(crate) fn finish(&self) {
+        if let Source::Running(running) = &self.source {
+            running.query.end(Status::Finished, None);
         }
     }
 

@@ -90,6 +90,8 @@ impl Rows {
     /// full.
     pub async fn collect(mut self) -> Result<Collected, Error> {
         let mut collector = Collector::new(self.schema(), self.delivery());
+        // The last of it may still fail to go to disk when the last row has come.
+        self.leave_query_open();
         while let Some(batch) = self.next().await {
             let batch = batch?;
             if batch.num_rows() == 0 {
@@ -102,7 +104,9 @@ impl Rows {
                 .add(batch.num_rows() as u64, block)
                 .map_err(|error| self.fail(error))?;
         }
-        collector.finish().map_err(|error| self.fail(error))
+        let collected = collector.finish().map_err(|error| self.fail(error))?;
+        self.finish();
+        Ok(collected)
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn parse(text: &str) -> Result<proto::Expression, Error> {
         .try_with_sql(text)
         .map_err(|error| syntax(&error))?;
     let mut item = parser.parse_select_item().map_err(|error| syntax(&error))?;
-    end_distinct_before_and(&mut item, text);
+    end_distinct_before_and(&mut item);
     let rest = parser.peek_token();
     if rest.token != datafusion::sql::sqlparser::tokenizer::Token::EOF {
         return Err(syntax(&format!("'{}' was not expected", rest.token)));

@@ -8,18 +8,36 @@ use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 
-/// Gives each `IS [NOT] DISTINCT FROM` of a statement or expression, which was parsed from `text`, the operand that it has
-/// in Spark.
-pub fn end_distinct_before_and(parsed: &mut impl VisitMut, text: &str) {
-    if text.to_ascii_lowercase().contains("distinct") {
-        // The visitor never breaks off.
-        let _ = parsed.visit(&mut Operands);
+/// Gives each `IS [NOT] DISTINCT FROM` of a statement or expression the operand that it has in Spark.
+pub fn end_distinct_before_and(parsed: &mut impl VisitMut) {
+    // Neither visitor breaks off.
+    let mut first = Operands::default();
+    let _ = parsed.visit(&mut first);
+    if first.are_too_long {
+        let _ = parsed.visit(&mut Mending);
     }
 }
 
-struct Operands;
+/// Looks for a comparison that has taken an AND or OR, which most statements have not.
+#[derive(Default)]
+struct Operands {
+    are_too_long: bool,
+}
 
 impl VisitorMut for Operands {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::IsDistinctFrom(_, right) | Expr::IsNotDistinctFrom(_, right) = expr {
+            self.are_too_long |= swallows(right) || is_logical(right);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+struct Mending;
+
+impl VisitorMut for Mending {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
@@ -100,22 +118,32 @@ impl Chain {
     }
 
     /// The conditions joined as their operators bind, from the left.
-    fn tree(mut self) -> Expr {
-        for strength in [2, 1, 0] {
-            let mut at = 0;
-            while at < self.operators.len() {
-                if binds(&self.operators[at]) != Some(strength) {
-                    at += 1;
-                    continue;
-                }
-                let op = self.operators.remove(at);
-                let right = Box::new(self.conditions.remove(at + 1));
-                let left = std::mem::replace(&mut self.conditions[at], nothing());
-                let left = Box::new(left);
-                self.conditions[at] = Expr::BinaryOp { left, op, right };
+    fn tree(self) -> Expr {
+        let mut conditions = self.conditions.into_iter();
+        let mut done: Vec<Expr> = conditions.next().into_iter().collect();
+        let mut open: Vec<BinaryOperator> = Vec::new();
+        for (op, condition) in self.operators.into_iter().zip(conditions) {
+            while let Some(last) = open.pop_if(|last| binds(last) >= binds(&op)) {
+                join(&mut done, last);
             }
+            open.push(op);
+            done.push(condition);
         }
-        self.conditions.pop().unwrap_or_else(nothing)
+        while let Some(last) = open.pop() {
+            join(&mut done, last);
+        }
+        done.pop().unwrap_or_else(nothing)
+    }
+}
+
+/// Joins the last two conditions.
+fn join(conditions: &mut Vec<Expr>, op: BinaryOperator) {
+    if let (Some(right), Some(left)) = (conditions.pop(), conditions.pop()) {
+        conditions.push(Expr::BinaryOp {
+            left: Box::new(left),
+            op,
+            right: Box::new(right),
+        });
     }
 }
 
@@ -134,7 +162,7 @@ mod tests {
     fn grouped(text: &str) -> String {
         let parser = Parser::new(&SparkSqlDialect).try_with_sql(text);
         let mut expr = parser.unwrap().parse_expr().unwrap();
-        end_distinct_before_and(&mut expr, text);
+        end_distinct_before_and(&mut expr);
         show(&expr)
     }
 

@@ -10,8 +10,9 @@ const REMEMBERED: usize = 64;
 /// next has the same hint.
 pub fn say(notice: String) {
     static SAID: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
-    let mut said = SAID.lock();
-    if is_new(&mut said, &notice) {
+    let is_new = is_new(&mut SAID.lock(), &notice);
+    // Without the lock: who reads the log may be slow.
+    if is_new {
         warn!("{notice}");
     }
 }

@@ -37,9 +37,11 @@ impl OptimizerRule for HintsOnJoins {
             LogicalPlan::Join(join) => on_sides(join),
             // The join that is made of a subquery finds them there.
             LogicalPlan::Subquery(_) => Ok(Transformed::no(node)),
-            node if hinted(&node).is_some() || is_passed_through(&node) => {
-                Ok(Transformed::no(node))
-            }
+            node if is_passed_through(&node) => Ok(Transformed::no(node)),
+            node if hinted(&node).is_some() => Ok(match may_be_hinted(&node) {
+                true => Transformed::no(node),
+                false => Transformed::yes(without_hints(node)?.0),
+            }),
             node => node.map_children(|child| {
                 let (child, found) = without_hints(child)?;
                 Ok(match found {
@@ -70,7 +72,10 @@ fn on_sides(mut join: Join) -> Result<Transformed<LogicalPlan>> {
         // One that is where it belongs stays there.
         let below = hinted(side).unwrap_or(side).clone();
         if let (stripped, true) = without_hints(below)? {
-            *side = Arc::new(broadcast(stripped));
+            *side = Arc::new(match may_be_hinted(&stripped) {
+                true => broadcast(stripped),
+                false => stripped,
+            });
             is_changed = true;
         }
     }
@@ -79,6 +84,12 @@ fn on_sides(mut join: Join) -> Result<Transformed<LogicalPlan>> {
         true => Transformed::yes(join),
         false => Transformed::no(join),
     })
+}
+
+/// Whether a hint may stay on a plan. Not on one that looks at columns of the query around it: nodes that DataFusion does not
+/// know keep it from making a join of that, without which it cannot run.
+fn may_be_hinted(plan: &LogicalPlan) -> bool {
+    plan.all_out_ref_exprs().is_empty()
 }
 
 /// The plan without the hints on it and on what it is made of alone, and whether there were any.
