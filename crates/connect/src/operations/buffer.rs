@@ -20,6 +20,11 @@ const WAITING_RESPONSES: usize = 8;
 /// `spark.connect.execute.reattachable.observerRetryBufferSize`, which is 10 MiB; here it covers what
 /// the transport has taken and the client has not. A client that releases keeps less here.
 const KEPT_BYTES: usize = 32 << 20;
+/// What is kept for it though the driver's part is full, in bytes: without it a client that lost its connection would lose
+/// its results too, since the last response that it saw is seldom the last that was handed out.
+const KEPT_BYTES_WHEN_FULL: usize = 4 << 20;
+/// The same in responses.
+const KEPT_RESPONSES_WHEN_FULL: u64 = 8;
 
 /// Responses by position, from the first that is still kept.
 #[derive(Debug)]
@@ -31,7 +36,7 @@ pub(super) struct Buffer {
     waiting_bytes: usize,
     /// Whether what was handed out is kept until it is released.
     keeps: bool,
-    /// What all of them take of the driver's part of the memory. When that is full, one waits at a time, and one is kept.
+    /// What all of them take of the driver's part of the memory. When that is full, one waits at a time, and few are kept.
     account: DriverAccount,
     salt: u64,
 }
@@ -85,10 +90,17 @@ impl Buffer {
         let keep = if self.keeps { KEPT_BYTES } else { 0 };
         // The last one is kept however large it is: it is the one most likely to be lost.
         let last = self.next - u64::from(self.keeps);
-        while self.first < last && (self.handed_out_bytes > keep || self.account.is_full()) {
+        while self.first < last && (self.handed_out_bytes > keep || self.keeps_too_much()) {
             self.drop_first();
         }
         Some(response)
+    }
+
+    /// Whether the driver's part is full, and more is kept than it is to be then.
+    fn keeps_too_much(&self) -> bool {
+        let many = self.next - self.first > KEPT_RESPONSES_WHEN_FULL
+            || self.handed_out_bytes > KEPT_BYTES_WHEN_FULL;
+        many && self.account.is_full()
     }
 
     /// Drops what the client says it has received, up to the response of this id. An id that is
@@ -248,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_without_room_has_one_response_wait_and_one_kept() {
+    fn a_driver_without_room_has_one_response_wait_and_few_kept() {
         let driver = DriverMemory::new(3 * MIB as u64);
         let mut buffer = Buffer::new(true, driver.account(DriverUse::Results));
         for _ in 0..3 {
@@ -256,18 +268,42 @@ mod tests {
             buffer.push(MIB, ExecutePlanResponse::default());
         }
         assert!(!buffer.has_room());
+        let ids: Vec<_> = (0..3).map(|_| take_id(&mut buffer)).collect();
+        // A client that lost its connection after the first response finds the others.
+        buffer.rewind(Some(&ids[0])).unwrap();
+        assert_eq!(take_id(&mut buffer), ids[1]);
+        assert_eq!(take_id(&mut buffer), ids[2]);
         for _ in 0..3 {
+            assert!(buffer.has_room());
+            buffer.push(MIB, ExecutePlanResponse::default());
+            assert!(!buffer.has_room());
             buffer.take();
         }
-        assert_eq!(buffer.responses.len(), 2);
-        let mut metadata = driver.account(DriverUse::Metadata);
-        metadata.grow(MIB as u64);
-        buffer.push(MIB, ExecutePlanResponse::default());
-        buffer.take();
-        assert_eq!(buffer.responses.len(), 1);
-        assert!(buffer.has_room());
+        assert_eq!(buffer.responses.len(), 4);
         buffer.clear();
         assert_eq!(driver.usage().results.now, 0);
-        assert_eq!(driver.usage().results.peak, 3 * MIB as u64);
+        assert_eq!(driver.usage().results.peak, 5 * MIB as u64);
+    }
+
+    #[test]
+    fn a_driver_that_others_have_filled_leaves_the_last_responses() {
+        let driver = DriverMemory::new(MIB as u64);
+        let mut others = driver.account(DriverUse::Metadata);
+        others.grow(MIB as u64);
+        let mut buffer = Buffer::new(true, driver.account(DriverUse::Results));
+        for _ in 0..20 {
+            buffer.push(1, ExecutePlanResponse::default());
+            buffer.take();
+        }
+        assert_eq!(buffer.responses.len(), 8);
+        buffer.rewind(Some(&buffer.id_before(12))).unwrap();
+        assert_eq!(
+            buffer.rewind(Some(&buffer.id_before(11))),
+            Err(Lost::Released)
+        );
+        buffer.take();
+        buffer.push(8 * MIB, ExecutePlanResponse::default());
+        while buffer.take().is_some() {}
+        assert_eq!(buffer.responses.len(), 1);
     }
 }
