@@ -84,6 +84,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_pinned_is_out_of_reach_when_the_border_moves_below_it() {
+        let memory = UnifiedMemory::new(Region::new(1000, 400), Region::EMPTY);
+        let pinned = PinnedStorage::acquire(&memory, 400).unwrap();
+        memory.resize(MemoryMode::OnHeap, Region::new(1000, 100));
+        let (first, second) = (TaskId::next(), TaskId::next());
+        assert_eq!(memory.reachable_by(first, MemoryMode::OnHeap), 600);
+        let one = memory.acquire_execution(first, 200, MemoryMode::OnHeap);
+        assert_eq!(one, Acquired::Granted(200));
+        // Half of what there is for both, and not of what is pinned beside.
+        let half = memory.acquire_execution(second, 1000, MemoryMode::OnHeap);
+        assert_eq!(half, Acquired::Granted(300));
+        drop(pinned);
+        let task = memory.reachable_by(second, MemoryMode::OnHeap);
+        assert_eq!(task, 500);
+    }
+
+    #[test]
     fn nothing_is_pinned_of_what_execution_holds() {
         let memory = UnifiedMemory::new(Region::new(1000, 400), Region::EMPTY);
         let task = TaskId::next();

@@ -514,7 +514,7 @@ impl UnifiedRegion {
     fn borrow_for_execution(&mut self, bytes: u64) -> u64 {
         let missing = bytes.saturating_sub(self.execution.free());
         // Of what storage has beyond its region, whether it is in use or not.
-        let borrowed = self.storage.size().saturating_sub(self.limit.storage);
+        let borrowed = self.storage.size().saturating_sub(self.kept_by_storage());
         let reclaimable = self.storage.free().max(borrowed);
         let wanted = missing.min(reclaimable);
         let unused = wanted.min(self.storage.free());
@@ -522,9 +522,15 @@ impl UnifiedRegion {
         wanted - unused
     }
 
-    /// What cached blocks hold beyond their region.
+    /// What execution may not take from storage: its region, or what is pinned where that was pinned before the border
+    /// moved down below it.
+    fn kept_by_storage(&self) -> u64 {
+        self.limit.storage.max(self.pinned)
+    }
+
+    /// What cached blocks hold beyond what execution may not take.
     fn borrowed_by_storage(&self) -> u64 {
-        self.storage.used().saturating_sub(self.limit.storage)
+        self.storage.used().saturating_sub(self.kept_by_storage())
     }
 
     fn acquire_execution(&mut self, task: TaskId, bytes: u64) -> Acquired {
@@ -556,7 +562,8 @@ impl UnifiedRegion {
     /// of this and not of the pool's present size, or memory that storage borrowed would never be
     /// asked back (SPARK-12155); blocks inside the storage region are left out, as they stay.
     fn execution_reachable(&self) -> u64 {
-        self.limit.size - self.storage.used().min(self.limit.storage)
+        let stays = self.storage.used().min(self.kept_by_storage());
+        self.limit.size.saturating_sub(stays)
     }
 
     fn reachable_by(&self, task: TaskId) -> u64 {
