@@ -65,4 +65,53 @@ impl Backing {
             Self::Storage(pinned) => pinned.shrink_to(bytes as u64),
         }
     }
+    /// Goes on in `storage`, of which it keeps as much as it holds. If it has come to hold more than that, `take` is asked
+    /// for all of it; where that gets nothing, the bytes stay on the books that they are on.
+    pub(crate) fn move_to(
+        &mut self,
+        storage: PinnedStorage,
+        take: impl FnOnce(usize) -> Option<PinnedStorage>,
+    ) {
+        let held = self.size();
+        let storage = match storage.bytes() < held as u64 {
+            true => {
+                // First, so that it is not in the way.
+                drop(storage);
+                take(held)
+            }
+            false => Some(storage),
+        };
+        if let Some(mut storage) = storage {
+            storage.shrink_to(held as u64);
+            *self = Self::Storage(storage);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_memory::{DriverMemory, DriverUse, MemoryMode, Region, UnifiedMemory};
+
+    use super::*;
+
+    #[test]
+    fn what_has_grown_beyond_its_storage_is_on_the_books_in_full() {
+        let driver = DriverMemory::new(1000);
+        let memory = UnifiedMemory::new(Region::new(1000, 400), Region::EMPTY);
+        let stored = || memory.pools(MemoryMode::OnHeap).storage_used;
+        // What is held by the driver, what there is of storage at first, and where it is in the end.
+        for (held, first, on_drivers, in_storage) in
+            [(300, 400, 0, 300), (350, 300, 0, 350), (500, 400, 500, 0)]
+        {
+            let mut backing = Backing::Driver(driver.account(DriverUse::Broadcasts));
+            backing.settle(held);
+            let storage = PinnedStorage::acquire(&memory, first).unwrap();
+            backing.move_to(storage, |bytes| {
+                PinnedStorage::acquire(&memory, bytes as u64)
+            });
+            assert_eq!(backing.size(), held);
+            assert_eq!(driver.usage().broadcasts.now, on_drivers);
+            assert_eq!(stored(), in_storage);
+        }
+    }
 }

@@ -73,10 +73,13 @@ impl Table {
         self.memory.is_executions()
     }
 
-    /// Goes on living in storage memory of at least as many bytes as it has reserved, of which it keeps as many.
-    pub(crate) fn move_to(&mut self, mut storage: PinnedStorage) {
-        storage.shrink_to(self.reserved() as u64);
-        self.memory = Backing::Storage(storage);
+    /// Goes on living in storage memory, as [`Backing::move_to`] does.
+    pub(crate) fn move_to(
+        &mut self,
+        storage: PinnedStorage,
+        take: impl FnOnce(usize) -> Option<PinnedStorage>,
+    ) {
+        self.memory.move_to(storage, take);
     }
 
     /// Notes that these rows were matched.

@@ -55,6 +55,15 @@ impl Whole {
         Ok(())
     }
 
+    /// What the rows take, in bytes, buffers that they share counted once.
+    pub(super) fn bytes(&self) -> usize {
+        self.counter.memory_usage()
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.batches.iter().map(|(batch, _)| batch.num_rows()).sum()
+    }
+
     /// Bytes that could be freed: none of a broadcast, which is not on the books of who asks.
     pub(super) fn reclaimable(&self) -> usize {
         match self.memory.is_executions() {
@@ -116,7 +125,7 @@ impl Whole {
         drop(self.batches);
         let mut table = Table::new(spec, batches, None, self.memory).await?;
         if let (Some(storage), Some(broadcast)) = (storage, &resources.broadcast) {
-            table.move_to(storage);
+            table.move_to(storage, |bytes| broadcast.store(bytes));
             broadcast.is_stored(table.reserved());
         }
         Ok(Ok(table))
