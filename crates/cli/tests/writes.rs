@@ -232,26 +232,54 @@ fn what_a_killed_write_left_is_removed_by_the_next_and_what_a_living_one_has_is_
     assert_eq!(place.read("x.csv"), "a\n2\n");
 }
 
-#[test]
-fn a_full_disk_is_named_and_left_as_it_was() {
-    let place = Place::new();
-    let mounted = |script: &str| {
+/// A shell with mounts of its own; none if nobody may mount here.
+fn mounted(place: &Place, script: &str) -> Option<Command> {
+    let command = |script: &str| {
         let mut command = Command::new("unshare");
-        let mount = format!("mount -t tmpfs -o size=2m tmpfs \"$TARGET\" && {script}");
         command
-            .args(["--mount", "--map-root-user", "sh", "-c", &mount, "sh"])
+            .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
             .env("TARGET", place.root.path())
             .env("SPARK_LOCAL_DIRS", place.spill.path());
         command
     };
-    if !mounted("true")
-        .output()
-        .is_ok_and(|run| run.status.success())
-    {
-        assert!(std::env::var_os("CI").is_none(), "nobody may mount here");
-        eprintln!("SKIPPED: nobody may mount a file system here");
-        return;
+    let tried = command("mount -t tmpfs tmpfs \"$TARGET\"").output();
+    if tried.is_ok_and(|run| run.status.success()) {
+        return Some(command(script));
     }
+    assert!(std::env::var_os("CI").is_none(), "nobody may mount here");
+    eprintln!("SKIPPED: nobody may mount a file system here");
+    None
+}
+
+/// A directory and a file on which others of the same file system are mounted.
+#[test]
+fn what_is_mounted_is_written_to_where_it_is() {
+    let place = Place::new();
+    let script = r#"set -e; cd "$TARGET"; mkdir d of e ._temporary-x; echo old > of/rows; echo old > x.csv; echo old > y.csv
+        mkdir of/._temporary-of-other
+        mount --bind of d; mount --bind y.csv x.csv
+        write() { "$0" sql --output "$1" --mode "$2" -e "SELECT $3 AS a"; }
+        write csv:d append 1; write csv:d append 2; cat d/part-* | sort -u | xargs
+        write csv:d overwrite 3; cat d/part-* | xargs; ls -A of | grep -v part-; ls e
+        write csv:x.csv overwrite 4 || cat x.csv"#
+        .replace("\"$0\"", &format!("'{}'", env!("CARGO_BIN_EXE_plimsoll")));
+    let Some(mut run) = mounted(&place, &script) else {
+        return;
+    };
+    let run = run.output().unwrap();
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert!(told.contains("x.csv is a mount point"), "{told}");
+    assert_eq!(
+        String::from_utf8(run.stdout).unwrap(),
+        "1 2 a\na 3\n._temporary-of-other\n_SUCCESS\nold\n",
+        "{told}"
+    );
+}
+
+#[test]
+fn a_full_disk_is_named_and_left_as_it_was() {
+    let place = Place::new();
+    let script = "mount -t tmpfs -o size=2m tmpfs \"$TARGET\"; echo old > \"$TARGET/x.csv\"; \"$@\"; status=$?; ls -A \"$TARGET\"; cat \"$TARGET/x.csv\"; exit $status";
     for (to, options) in [
         ("x.csv", "(OVERWRITE)"),
         ("x.parquet", "(COMPRESSION none)"),
@@ -263,7 +291,10 @@ fn a_full_disk_is_named_and_left_as_it_was() {
             "COPY (SELECT id, sha2(CAST(id AS STRING), 512) AS s, id % 3 AS k FROM range(200000)) TO '{}' {options}",
             path.display()
         );
-        let run = mounted("echo old > \"$TARGET/x.csv\"; \"$@\"; status=$?; ls -A \"$TARGET\"; cat \"$TARGET/x.csv\"; exit $status")
+        let Some(mut run) = mounted(&place, script) else {
+            return;
+        };
+        let run = run
             .arg(env!("CARGO_BIN_EXE_plimsoll"))
             .args(["sql", "-e", &sql])
             .output()

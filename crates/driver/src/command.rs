@@ -95,6 +95,10 @@ impl Command {
             "DESCRIBE" | "DESC" => parser.describe(),
             "INSERT" => parser.insert().map(Command::Copy),
             "COPY" => parser.copy().map(Command::Copy),
+            "EXPLAIN" if parser.explains_a_write() => Err(Error::NotSupported(
+                "EXPLAIN takes the query alone: leave out COPY … TO, or INSERT OVERWRITE DIRECTORY"
+                    .to_owned(),
+            )),
             "SELECT" | "WITH" | "VALUES" | "EXPLAIN" | "FROM" | "TABLE" | "" => Ok(Command::Query),
             other if STATEMENTS.contains(&other) => Err(Error::NotSupported(not_there(other))),
             other => Err(Error::Sql(SqlError::new(
@@ -250,6 +254,17 @@ impl<'a> Parser<'a> {
     /// The value of an option: a string, a number, or a bare word such as `true`.
     fn value(&mut self) -> Result<String, Error> {
         let value = match self.peek() {
+            Some(Token::Minus) => {
+                self.at += 1;
+                return match self.peek() {
+                    Some(Token::Number(number, _)) => {
+                        let number = format!("-{number}");
+                        self.at += 1;
+                        Ok(number)
+                    }
+                    _ => Err(self.expected("a number")),
+                };
+            }
             Some(Token::Number(number, _)) => number.clone(),
             Some(Token::Word(word)) => word.value.clone(),
             _ => return self.string(),

@@ -38,7 +38,7 @@ pub enum Error {
     PathNotFound(String),
     /// There is something at a path that was to be written to: Spark's `PATH_ALREADY_EXISTS`.
     #[error(
-        "there is something at {0} already: choose the mode append or overwrite, or another path"
+        "there is something at {0} already: write to another path, or say what to do about it: COPY … TO 'path' (OVERWRITE) or (APPEND), --mode overwrite or append, df.write.mode(\"overwrite\")"
     )]
     PathExists(String),
     /// A query reads from what its rows were to take the place of: Spark's `UNSUPPORTED_OVERWRITE.PATH`.

@@ -76,13 +76,10 @@ impl Write {
     /// Makes ready for a write; none if the mode says that there is nothing to do.
     ///
     /// # Errors
-    /// [`Error::PathExists`] if there is something at the path and the mode does not allow for it; and if the disk
-    /// refuses.
+    /// [`Error::PathExists`] if there is something at the path and the mode does not allow for it; if the option
+    /// `partitionOverwriteMode` has no such value; and if the disk refuses.
     pub(crate) fn begin(request: WriteRequest) -> Result<Option<Self>, Error> {
-        let options = Options::new(&request.options);
-        let dynamic = options
-            .get("partitionoverwritemode")
-            .is_some_and(|mode| mode.eq_ignore_ascii_case("dynamic"));
+        let dynamic = is_dynamic(&Options::new(&request.options))?;
         let by_partition = dynamic && !request.partition_by.is_empty();
         let staging = Staging::begin(&request.path, request.target, request.mode, by_partition)?;
         Ok(staging.map(|staging| Self { request, staging }))
@@ -241,6 +238,18 @@ async fn feed_sorted(
         }
     }
     Ok(())
+}
+
+/// Whether the option `partitionOverwriteMode` says that only partitions with new rows are replaced.
+fn is_dynamic(options: &Options) -> Result<bool, Error> {
+    let mode = options.get("partitionoverwritemode").unwrap_or("static");
+    match mode.to_lowercase().as_str() {
+        "static" => Ok(false),
+        "dynamic" => Ok(true),
+        _ => Err(Error::Option(format!(
+            "the option partitionOverwriteMode is static or dynamic, not '{mode}'"
+        ))),
+    }
 }
 
 /// The option `maxRecordsPerFile`.

@@ -210,17 +210,56 @@ async fn what_the_query_reads_is_not_overwritten() {
         place.rows("SELECT count(*) FROM parquet.`$/t`").await,
         [["4"]]
     );
-    // A part of what is read can be computed from all of it: the rows are complete before they take its place.
+    // Nor is a part of it; what is beside the files that are read is none.
+    let directory = place.root.path().join("t/k=1");
+    let file = names(&directory).remove(0);
+    for to in ["$/t/k=1".to_owned(), format!("$/t/k=1/{file}")] {
+        let copy =
+            format!("COPY (SELECT sum(a) AS a FROM v) TO '{to}' (FORMAT parquet, OVERWRITE)");
+        let error = place.fails(&copy).await;
+        assert!(matches!(error, Error::OverwritesSource(_)), "{error}");
+    }
     place
-        .write(
-            "COPY (SELECT sum(a) AS a FROM parquet.`$/t`) TO '$/t/k=1' (FORMAT parquet, OVERWRITE)",
-        )
+        .write("COPY (SELECT sum(a) AS a FROM v) TO '$/t/_sum' (FORMAT parquet, OVERWRITE)")
         .await
         .unwrap();
-    assert_eq!(
-        place.rows("SELECT a FROM parquet.`$/t` WHERE k = 1").await,
-        [["6"]]
-    );
+    let sum = place.rows("SELECT a FROM parquet.`$/t/_sum`").await;
+    assert_eq!(sum, [["5"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_as_it_was_asked_for_is_refused_and_leaves_nothing() {
+    let place = Place::new();
+    make_pipe(&place.root.path().join("pipe.csv"));
+    for (sql, says) in [
+        (
+            "COPY (SELECT 1 AS a) TO '$/pipe.csv' (OVERWRITE)",
+            "--output csv >",
+        ),
+        ("COPY (SELECT 1 AS a) TO '$/pipe.csv'", "--output csv >"),
+        (
+            "COPY (SELECT 1 AS a, 2 AS k) TO '$/n/t' (FORMAT csv, PARTITION_BY k, OVERWRITE, partitionOverwriteMode 'dynamik')",
+            "static or dynamic",
+        ),
+        (
+            "COPY (SELECT 1 AS a, 2 AS b) TO '$/n/m/x.csv' (DELIMITER '')",
+            "the option sep",
+        ),
+        (
+            "COPY (SELECT 1 AS a) TO '$/x.parquet' (FORMAT csv)",
+            "another ending",
+        ),
+    ] {
+        let error = place.fails(sql).await.to_string();
+        assert!(error.contains(says), "{sql}: {error}");
+        assert_eq!(place.names(), ["pipe.csv"], "{sql}");
+    }
+}
+
+/// A pipe with a name.
+fn make_pipe(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,6 +288,15 @@ async fn partitions_are_directories_and_may_be_overwritten_one_by_one() {
         place.rows(counts).await,
         [["0", "10"], ["1", "1"], ["2", "10"]]
     );
+    // Of no rows nothing is replaced, and where nothing was there is a directory without rows.
+    for to in ["$/t", "$/new"] {
+        let copy = format!(
+            "COPY (SELECT 1 AS v, 'x' AS j, 1 AS k WHERE false) TO '{to}' (FORMAT csv, PARTITION_BY (j, k), OVERWRITE)"
+        );
+        place.write(&copy).await.unwrap();
+    }
+    assert_eq!(place.rows(counts).await.len(), 3);
+    assert_eq!(names(&place.root.path().join("new")), ["_SUCCESS"]);
 }
 
 /// More directories than files can be open: the rest of the rows is sorted, and each directory gets few files.

@@ -1,5 +1,6 @@
 //! Where the rows of a command go: what `--output` and `--mode` say.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 
@@ -76,11 +77,19 @@ fn choice(text: &str) -> Result<Choice, String> {
         Some(_) if path.is_empty() => Err(format!("--output {text} names no path")),
         Some(format) => Ok(Choice::Write {
             format,
-            path: path.to_owned(),
+            path: at_home(path, env::var("HOME").ok()),
         }),
         None => Err(format!(
             "--output {text}: files are written as parquet:PATH, csv:PATH or json:PATH"
         )),
+    }
+}
+
+/// The path that a shell makes of one that begins with `~/`, which it leaves as it is after `csv:`.
+fn at_home(path: &str, home: Option<String>) -> String {
+    match (path.strip_prefix("~/"), home) {
+        (Some(below), Some(home)) => format!("{home}/{below}"),
+        _ => path.to_owned(),
     }
 }
 
@@ -164,6 +173,15 @@ impl Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_at_home_is_found_there() {
+        let home = Some("/home/me".to_owned());
+        assert_eq!(at_home("~/x.csv", home.clone()), "/home/me/x.csv");
+        for path in ["~x.csv", "x/~/y.csv", "/x.csv"] {
+            assert_eq!(at_home(path, home.clone()), path);
+        }
+    }
 
     #[test]
     fn a_format_with_a_path_is_for_files_and_one_without_for_stdout() {

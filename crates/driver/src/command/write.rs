@@ -111,6 +111,24 @@ impl Parser<'_> {
         })
     }
 
+    /// Whether this is an `EXPLAIN` of a statement that writes.
+    pub(super) fn explains_a_write(&mut self) -> bool {
+        self.takes("EXPLAIN");
+        let modes = [
+            "ANALYZE",
+            "VERBOSE",
+            "EXTENDED",
+            "FORMATTED",
+            "CODEGEN",
+            "COST",
+        ];
+        while modes.iter().any(|mode| self.takes(mode)) {}
+        let first = self.peek_word().unwrap_or_default();
+        ["COPY", "INSERT"]
+            .iter()
+            .any(|word| first.eq_ignore_ascii_case(word))
+    }
+
     /// `COPY {table | (query)} TO 'path'`, with what follows of DataFusion's clauses and DuckDB's list.
     pub(super) fn copy(&mut self) -> Result<Copy, Error> {
         self.expect("COPY")?;
@@ -187,9 +205,8 @@ impl Parser<'_> {
             self.expect("BY")?;
             clauses.partition_by = self.columns()?;
         } else if self.takes("OPTIONS") {
-            for (key, value) in self.options()? {
-                clauses.option(&key, value)?;
-            }
+            self.expect_token(&Token::LParen)?;
+            self.list(clauses)?;
         } else {
             self.takes("WITH");
             self.expect_token(&Token::LParen)?;
@@ -213,7 +230,8 @@ impl Parser<'_> {
         }
     }
 
-    /// DuckDB's list of options, after its bracket: `FORMAT parquet, HEADER, PARTITION_BY (a, b), OVERWRITE)`.
+    /// DuckDB's list of options, after its bracket: `FORMAT parquet, HEADER, PARTITION_BY (a, b), OVERWRITE)`. The same
+    /// may be said after `OPTIONS`.
     fn list(&mut self, clauses: &mut Clauses) -> Result<(), Error> {
         loop {
             let key = match self.peek() {
@@ -336,6 +354,13 @@ mod tests {
         assert_eq!(theirs.request.partition_by, ["b"]);
         assert_eq!(theirs.request.mode, SaveMode::ErrorIfExists);
         assert_eq!(options(&theirs), options(&ours));
+        let all = parse(
+            "COPY t TO '/x' OPTIONS (format 'csv', partition_by (b, c), maxRecordsPerFile -1, APPEND)",
+        );
+        let all = all.unwrap().request;
+        assert_eq!((all.format, all.mode), (FileFormat::Csv, SaveMode::Append));
+        assert_eq!(all.partition_by, ["b", "c"]);
+        assert_eq!(all.options["maxrecordsperfile"], "-1");
     }
 
     #[test]
@@ -367,6 +392,11 @@ mod tests {
             ("COPY t TO 'x.csv' (OVERWRITE, APPEND)", "can be one"),
             ("COPY t TO 'x.csv' (FORMAT xlsx)", "parquet, csv, json"),
             ("COPY t TO 'x'", "tells no format"),
+            ("EXPLAIN COPY t TO 'x.csv'", "EXPLAIN takes the query alone"),
+            (
+                "EXPLAIN ANALYZE INSERT OVERWRITE DIRECTORY '/x' USING csv SELECT 1",
+                "EXPLAIN takes the query alone",
+            ),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");

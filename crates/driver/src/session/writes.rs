@@ -186,7 +186,8 @@ impl Session {
         Ok(state.task_ctx())
     }
 
-    /// As Spark's `DDLUtils.verifyNotReadPath`: what is read from a part of the target would be gone for the next time.
+    /// As Spark's `DDLUtils.verifyNotReadPath`, and for parts of what is read too: what is read from the target would be
+    /// gone for the next time.
     fn refuse_to_overwrite_source(&self, plan: &LogicalPlan, path: &str) -> Result<(), Error> {
         let path = local_path(path)?;
         let target = path.canonicalize().unwrap_or(path);
@@ -197,7 +198,7 @@ impl Session {
     }
 }
 
-/// Whether a plan reads a directory or file that is at this path or below it.
+/// Whether a plan reads a file that is at this path or below it.
 fn reads_within(plan: &LogicalPlan, path: &Path) -> bool {
     let mut reads = false;
     let visited = plan.apply_with_subqueries(|node| {
@@ -205,7 +206,7 @@ fn reads_within(plan: &LogicalPlan, path: &Path) -> bool {
             && let Ok(table) = source_as_provider(&scan.source)
             && let Some(files) = table.downcast_ref::<FileTable>()
         {
-            reads |= files.roots().iter().any(|root| root.starts_with(path));
+            reads |= files.reads_within(path);
         }
         Ok(TreeNodeRecursion::Continue)
     });

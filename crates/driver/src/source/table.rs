@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,6 +8,7 @@ use datafusion::arrow::array::{AsArray, BooleanArray};
 use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, Statistics};
 use datafusion::datasource::file_format::FileFormat as _;
 use datafusion::datasource::listing::PartitionedFile;
@@ -23,6 +24,7 @@ use datafusion::object_store::path::Path as StorePath;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use futures::{StreamExt, TryStreamExt};
+use plimsoll_exec::row_size;
 
 use super::budget::ScanBudget;
 use super::files::{self, DataFile};
@@ -112,8 +114,20 @@ impl FileTable {
                 .is_ok_and(|files| files.iter().any(|file| file.path.starts_with(&path)))
     }
 
+    /// Whether something that it reads is at a path or below it.
+    pub(crate) fn reads_within(&self, path: &Path) -> bool {
+        let roots = self.roots();
+        let canonical = |file: &DataFile| file.path.canonicalize();
+        roots.iter().any(|root| root.starts_with(path))
+            || (roots.iter().any(|root| path.starts_with(root))
+                && files::list(&self.paths, &self.options).is_ok_and(|files| {
+                    let mut files = files.iter().filter_map(|file| canonical(file).ok());
+                    files.any(|file| file.starts_with(path))
+                }))
+    }
+
     /// The files and directories that it is read from.
-    pub(crate) fn roots(&self) -> Vec<PathBuf> {
+    fn roots(&self) -> Vec<PathBuf> {
         let roots = self
             .paths
             .iter()
@@ -231,6 +245,22 @@ impl FileTable {
         Ok((files, statistics))
     }
 
+    /// What is known of files that say nothing of their rows: their length, of which the columns that are read have their
+    /// share. Spark's `HadoopFsRelation.sizeInBytes` below a projection.
+    fn size_of(
+        &self,
+        files: &[PartitionedFile],
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Statistics> {
+        let schema = self.schema();
+        let part = row_size(datafusion::common::project_schema(&schema, projection)?.as_ref());
+        let bytes: u64 = files.iter().map(|file| file.object_meta.size).sum();
+        let bytes = u128::from(bytes) * u128::from(part) / u128::from(row_size(&schema));
+        let mut statistics = Statistics::new_unknown(self.schema.table_schema());
+        statistics.total_byte_size = Precision::Inexact(bytes as usize);
+        Ok(statistics)
+    }
+
     /// The files, those with large row groups in parts that fit the budget.
     async fn in_parts(
         &self,
@@ -343,6 +373,9 @@ impl TableProvider for FileTable {
             let statistics;
             (files, statistics) = self.with_statistics(state, files).await?;
             config = config.with_statistics(statistics);
+        }
+        if matches!(self.reader, Reader::Text(_)) {
+            config = config.with_statistics(self.size_of(&files, projection)?);
         }
         if matches!(self.reader, Reader::Parquet) {
             files = self.in_parts(state, files, places.as_ref()).await?;

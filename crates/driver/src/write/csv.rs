@@ -64,9 +64,16 @@ impl CsvWriter {
         let escape = character("escape", Some(b'\\'))?;
         let other = options.character("chartoescapequoteescaping", None)?;
         let default = escape.filter(|_| escape != quote);
+        let separator = unescaped(options.either("sep", "delimiter").unwrap_or(","));
+        if separator.is_empty() {
+            return Err(Error::Option(
+                "the option sep (or delimiter) is empty: values need something between them, such as ','"
+                    .to_owned(),
+            ));
+        }
         Ok(Self {
             header: options.boolean("header", false)?,
-            separator: unescaped(options.either("sep", "delimiter").unwrap_or(",")),
+            separator,
             // univocity's way to have no quotes.
             quote: quote.unwrap_or('\0'),
             escape,

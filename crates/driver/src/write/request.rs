@@ -72,7 +72,8 @@ impl WriteRequest {
     /// option says otherwise, as `--tables` and other engines expect of them.
     ///
     /// # Errors
-    /// If nothing tells the format, or the name tells a compression that cannot be written.
+    /// If nothing tells the format, the name of one file tells another format or compression than what is asked for, or
+    /// a compression that cannot be written.
     pub fn copy_to(
         path: &str,
         format: Option<FileFormat>,
@@ -95,8 +96,12 @@ impl WriteRequest {
         };
         if is_file {
             refuse_unwritten(path, format)?;
+            refuse_other_format(path, format)?;
             let is_zipped = ending(path).is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-            if is_zipped && !has(&options, &["compression", "codec"]) {
+            let has_codec = has(&options, &["compression", "codec"]);
+            if has_codec && format != FileFormat::Parquet {
+                refuse_other_codec(path, is_zipped, &options)?;
+            } else if is_zipped {
                 options.insert("compression".to_owned(), "gzip".to_owned());
             }
         }
@@ -149,9 +154,60 @@ fn refuse_unwritten(path: &str, format: FileFormat) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whoever reads the file goes by its name.
+fn refuse_other_format(path: &str, format: FileFormat) -> Result<(), Error> {
+    match FileFormat::of_file_name(path) {
+        Some(named) if named != format => Err(Error::NotSupported(format!(
+            "the name {path} is that of a {named} file, and {format} was asked for: give it another ending, leave the format out, or end the path with / for a directory of that name"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_other_codec(
+    path: &str,
+    is_zipped: bool,
+    options: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let mut set = options.iter();
+    let codec = set.find(|(key, _)| ["compression", "codec"].contains(&&*key.to_lowercase()));
+    let codec = codec.map_or(String::new(), |(_, codec)| codec.to_lowercase());
+    match (is_zipped, codec.as_str()) {
+        (false, "gzip") => Err(Error::NotSupported(format!(
+            "{path}: whoever reads a file that is compressed with gzip goes by its name: end it with .gz"
+        ))),
+        (true, "none" | "uncompressed") => Err(Error::NotSupported(format!(
+            "{path}: the ending .gz says that the file is compressed, and the option compression says that it is not: leave out one of the two"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_says_something_else_than_the_options_is_refused() {
+        use FileFormat::{Csv, Parquet};
+        for (path, format, codec, is_taken) in [
+            ("x.parquet", Csv, None, false),
+            ("x.csv.gz", Parquet, None, false),
+            ("x.txt", Csv, None, true),
+            ("x.parquet/", Csv, None, true),
+            ("x.csv", Csv, Some("GZIP"), false),
+            ("x.csv.gz", Csv, Some("none"), false),
+            ("x.csv.gz", Csv, Some("gzip"), true),
+            ("x.csv", Csv, Some("none"), true),
+            ("x.parquet", Parquet, Some("gzip"), true),
+        ] {
+            let codec = codec.map(|codec| ("compression".to_owned(), codec.to_owned()));
+            let options = codec.into_iter().collect();
+            let mode = SaveMode::Overwrite;
+            let request = WriteRequest::copy_to(path, Some(format), mode, Vec::new(), options);
+            assert_eq!(request.is_ok(), is_taken, "{path}: {request:?}");
+        }
+    }
 
     fn copy_to(path: &str, partition_by: &[&str]) -> Result<WriteRequest, Error> {
         let partition_by = partition_by.iter().map(ToString::to_string).collect();

@@ -1,12 +1,13 @@
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use self::leftovers::PREFIX;
+use self::leftovers::{DONE, MOVING, OLD, PREFIX, REPLACED};
 use self::moves::{
-    Moves, entries, exchange, files, in_directory, is_mounted, move_if_there, move_to_new, remove,
+    Made, Moves, entries, exchange, files, is_mounted, move_if_there, move_to_new, remove,
 };
 use super::failed::Failed;
 use super::{SUCCESS, SaveMode, Target};
@@ -46,6 +47,8 @@ pub(super) struct Staging {
     commit: Commit,
     /// Says that the directory's owner lives. Dropped after the directory is removed.
     _lock: File,
+    /// The directories above the target that were made for it, and are removed if nothing comes into them.
+    _parents: Made,
 }
 
 impl Staging {
@@ -69,21 +72,38 @@ impl Staging {
         };
         let name = name.to_string_lossy();
         // A mounted directory cannot be moved to: then it is below, where readers do not look either.
-        let is_mounted =
-            kind == Target::Directory && is_mounted(&target, parent).map_err(cannot)?;
-        let root = if is_mounted { &target } else { parent };
-        // Before anything else: what was there may be moved back.
-        leftovers::remove(root, &name, &target);
-        let Some(commit) = commit(&target, kind, mode, by_partition)? else {
+        let is_mounted = is_mounted(&target, parent).map_err(cannot)?;
+        let commit = || commit(&target, kind, mode, by_partition, is_mounted);
+        // Nothing is touched for a write that is refused.
+        if commit()?.is_none() {
+            return Ok(None);
+        }
+        leftovers::settle(parent, &name, &target);
+        leftovers::settle(&target, &name, &target);
+        // What was there may have been moved back.
+        let Some(commit) = commit()? else {
             return Ok(None);
         };
-        fs::create_dir_all(parent).map_err(cannot)?;
-        let (directory, lock) = make(root, &name).map_err(cannot)?;
+        let mut parents = Made::default();
+        parents.make(parent).map_err(cannot)?;
+        let made = match is_mounted {
+            true => make(&target, &name),
+            false => make(parent, &name),
+        };
+        let made = match made {
+            // Nobody may put anything beside the directory, which may well be written to.
+            Err(error) if is_refused(&error) && kind == Target::Directory && target.is_dir() => {
+                make(&target, &name)
+            }
+            made => made,
+        };
+        let (directory, lock) = made.map_err(cannot)?;
         Ok(Some(Self {
             file: (kind == Target::File).then(|| name.into_owned()),
             directory,
             commit,
             _lock: lock,
+            _parents: parents,
             target,
         }))
     }
@@ -141,7 +161,7 @@ impl Staging {
             remove(written);
             return Ok(());
         }
-        let old = self.aside("old");
+        let old = leftovers::aside(&self.directory, OLD);
         if !move_if_there(&self.target, &old)? {
             return fs::rename(written, &self.target);
         }
@@ -155,35 +175,22 @@ impl Staging {
 
     /// Replaces what is in the target one by one, if the target itself cannot be moved.
     fn replace_entries(&self) -> io::Result<()> {
-        let mut moves = Moves::default();
-        let old = self.aside("old");
-        fs::create_dir(&old)?;
-        let outcome = entries(&self.target)?
-            .into_iter()
-            .filter(|path| *path != self.directory && *path != old)
-            .try_for_each(|path| moves.make(path.clone(), &in_directory(&old, &path)))
-            .and_then(|()| {
-                entries(&self.directory)?.into_iter().try_for_each(|path| {
-                    moves.make(path.clone(), &in_directory(&self.target, &path))
-                })
-            });
-        if outcome.is_err() {
-            moves.undo();
-        }
-        remove(&old);
-        outcome
+        let is_rows = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default();
+            // Other writes have their files there.
+            !name.to_string_lossy().starts_with(PREFIX)
+        };
+        let there = entries(&self.target)?.into_iter().filter(is_rows);
+        self.swap(there.collect(), entries(&self.directory)?)
     }
 
     fn add(&self) -> io::Result<()> {
-        // All at once, if there is nothing to add to.
-        match move_to_new(&self.directory, &self.target) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            moved => return moved,
+        if self.is_moved_at_once()? {
+            return Ok(());
         }
         let mut moves = Moves::default();
         let outcome = files(&self.directory)?.into_iter().try_for_each(|file| {
             let to = self.place_of(&file);
-            fs::create_dir_all(to.parent().unwrap_or(&to))?;
             moves.make(file, &to)
         });
         if outcome.is_err() {
@@ -193,39 +200,71 @@ impl Staging {
     }
 
     fn replace_partitions(&self) -> io::Result<()> {
-        let old = self.aside("old");
-        let mut moves = Moves::default();
-        let outcome = files(&self.directory)?.into_iter().try_for_each(|file| {
-            let to = self.place_of(&file);
-            let partition = to.parent().unwrap_or(&to).to_owned();
-            if partition != self.target && !moves.has_made(&partition) {
-                let aside = old.join(Uuid::new_v4().to_string());
-                if partition.exists() {
-                    fs::create_dir_all(&old)?;
-                    moves.make(partition.clone(), &aside)?;
-                }
-                fs::create_dir_all(&partition)?;
-                moves.made.push(partition);
-            }
-            moves.make(file, &to)
-        });
-        if outcome.is_err() {
-            moves.undo();
+        if self.is_moved_at_once()? {
+            return Ok(());
         }
-        remove(&old);
-        outcome
+        let files = files(&self.directory)?;
+        let places = files.iter().map(|file| self.place_of(file));
+        let partitions: BTreeSet<PathBuf> = places
+            .filter_map(|place| place.parent().map(Path::to_owned))
+            .filter(|partition| *partition != self.target && partition.exists())
+            .collect();
+        self.swap(partitions.into_iter().collect(), files)
+    }
+
+    /// Moves all to the target, if nothing is there.
+    fn is_moved_at_once(&self) -> io::Result<bool> {
+        if self.directory.starts_with(&self.target) {
+            return Ok(false);
+        }
+        match move_to_new(&self.directory, &self.target) {
+            Ok(()) => Ok(true),
+            Err(error) => match error.kind() {
+                ErrorKind::AlreadyExists | ErrorKind::CrossesDevices => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Moves some of what is in the target aside, and then what was written in its place. Killed in the first half, it
+    /// is undone by the next write; killed in the second, it is brought to its end.
+    fn swap(&self, there: Vec<PathBuf>, written: Vec<PathBuf>) -> io::Result<()> {
+        let [moving, replaced, done] =
+            [MOVING, REPLACED, DONE].map(|what| leftovers::aside(&self.directory, what));
+        fs::create_dir(&moving)?;
+        let mut out = Moves::default();
+        let outcome = there.into_iter().try_for_each(|path| {
+            let below = path.strip_prefix(&self.target).unwrap_or(&path);
+            let to = moving.join(below);
+            out.make(path, &to)
+        });
+        if let Err(error) = outcome.and_then(|()| fs::rename(&moving, &replaced)) {
+            out.undo();
+            // What could not be moved back stays in it.
+            let _ = fs::remove_dir(&moving);
+            return Err(error);
+        }
+        let mut into = Moves::default();
+        let outcome = written.into_iter().try_for_each(|path| {
+            let to = self.place_of(&path);
+            into.make(path, &to)
+        });
+        if let Err(error) = outcome {
+            into.undo();
+            fs::rename(&replaced, &moving)?;
+            out.undo();
+            let _ = fs::remove_dir(&moving);
+            return Err(error);
+        }
+        fs::rename(&replaced, &done)?;
+        remove(&done);
+        Ok(())
     }
 
     /// Where a file of this directory goes.
     fn place_of(&self, file: &Path) -> PathBuf {
         let below = file.strip_prefix(&self.directory).unwrap_or(file);
         self.target.join(below)
-    }
-
-    fn aside(&self, what: &str) -> PathBuf {
-        let mut name = self.directory.clone().into_os_string();
-        name.push(format!(".{what}"));
-        name.into()
     }
 }
 
@@ -241,8 +280,15 @@ fn commit(
     kind: Target,
     mode: SaveMode,
     by_partition: bool,
+    is_mounted: bool,
 ) -> Result<Option<Commit>, Error> {
     let exists = target.exists();
+    if exists && mode != SaveMode::Ignore && !target.is_file() && !target.is_dir() {
+        return Err(Error::NotSupported(format!(
+            "{} is neither a file nor a directory, and rows are not written to it: print them, with --output csv > {0}",
+            target.display()
+        )));
+    }
     let commit = match mode {
         SaveMode::ErrorIfExists if exists => return Err(Error::PathExists(url(target))),
         SaveMode::Ignore if exists => return Ok(None),
@@ -250,6 +296,18 @@ fn commit(
         SaveMode::Append if kind == Target::File => {
             return Err(Error::NotSupported(format!(
                 "rows cannot be appended to the one file {}: append to a directory, whose name has no ending",
+                target.display()
+            )));
+        }
+        SaveMode::Overwrite if is_mounted && !target.is_dir() => {
+            return Err(Error::NotSupported(format!(
+                "{} is a mount point, and a complete file cannot take its place: write to another path, or print the rows, with --output csv > {0}",
+                target.display()
+            )));
+        }
+        SaveMode::Overwrite if is_mounted && kind == Target::File => {
+            return Err(Error::NotSupported(format!(
+                "{} is a directory and a mount point, and a file cannot take its place: write to another path",
                 target.display()
             )));
         }
@@ -262,6 +320,14 @@ fn commit(
         true => Err(Failed::System(ErrorKind::NotADirectory.into()).about(target)),
         false => Ok(Some(commit)),
     }
+}
+
+/// Whether there is no right to make something in a directory.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 /// Makes a directory below `root` for what is to become `name`, and locks it.

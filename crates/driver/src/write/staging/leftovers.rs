@@ -1,68 +1,195 @@
 //! What killed processes left of their writes to a target.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use tracing::{debug, info};
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::moves;
 use crate::spill::open_directory;
+use crate::write::SUCCESS;
 
 /// What the names of directories begin with that writes put their files in. The name of the target and a random part
 /// follow.
 pub(super) const PREFIX: &str = "._temporary-";
 
-/// What the name ends with of what was at the target, while it is neither there nor gone.
-const OLD: &str = ".old";
+/// What the name ends with of what was at the target, while all of it is moved aside.
+pub(super) const OLD: &str = ".old";
 
-/// Removes what dead processes left in `root` of writes to `target`, which is called `name`. If one of them died when it
-/// had moved what was there aside and nothing was in its place yet, that is moved back.
-pub(super) fn remove(root: &Path, name: &str, target: &Path) {
+/// What the name ends with of the part of a target that is being moved aside, in the places that it has in the target.
+pub(super) const MOVING: &str = ".moving";
+
+/// And what it ends with when all of that part is aside, and what was written comes in its place.
+pub(super) const REPLACED: &str = ".replaced";
+
+/// And when nobody needs it any more.
+pub(super) const DONE: &str = ".done";
+
+/// Brings to an end, or undoes, what dead processes left in `root` of writes to `target`, which is called `name`. What
+/// was moved aside is removed only if what was written certainly is in its place.
+pub(super) fn settle(root: &Path, name: &str, target: &Path) {
     let Ok(entries) = fs::read_dir(root) else {
         return;
     };
     let prefix = format!("{PREFIX}{name}-");
-    for entry in entries.flatten() {
-        let of_target = |found: &str| {
-            let random = found.strip_prefix(&prefix)?;
-            let is_old = random.ends_with(OLD);
-            let random = random.strip_suffix(OLD).unwrap_or(random);
-            Uuid::try_parse(random).ok().map(|_| is_old)
-        };
-        let path = entry.path();
-        match entry.file_name().to_str().and_then(of_target) {
-            Some(false) if is_abandoned(&path) => {
-                info!("removing {}, which a dead process left", path.display());
-                moves::remove(&path);
-            }
-            Some(true) => put_back_or_remove(&path, target),
-            _ => {}
-        }
+    let of_target = |found: &str| {
+        let rest = found.strip_prefix(&prefix)?;
+        let random = rest.split('.').next()?;
+        let is_ours = ["", OLD, MOVING, REPLACED, DONE].contains(&&rest[random.len()..]);
+        let is_ours = is_ours && Uuid::try_parse(random).is_ok();
+        is_ours.then(|| root.join(format!("{prefix}{random}")))
+    };
+    let directories: BTreeSet<PathBuf> = entries
+        .flatten()
+        .filter_map(|entry| of_target(entry.file_name().to_str()?))
+        .collect();
+    for directory in directories {
+        settle_write(&directory, target);
     }
 }
 
-/// What was at the target and was moved aside by a process that is dead now.
-fn put_back_or_remove(old: &Path, target: &Path) {
-    let directory = PathBuf::from(old.to_string_lossy().trim_end_matches(OLD));
-    // What it wrote is there until it is moved to the target, and it holds the lock on that.
+/// Settles the write that had its files in `directory`.
+fn settle_write(directory: &Path, target: &Path) {
+    let [old, moving, replaced, done] =
+        [OLD, MOVING, REPLACED, DONE].map(|what| aside(directory, what));
+    // The lock is on what was written, wherever it is by now.
     let owned = match directory.exists() {
-        true => directory.as_path(),
-        false => target,
+        true => Some(directory),
+        false => Some(target).filter(|target| old.exists() && target.is_dir()),
     };
-    if owned.is_dir() && !is_abandoned(owned) {
+    let lock = owned.map(lock_of_the_dead);
+    if matches!(lock, Some(None)) {
         return;
     }
-    if target.symlink_metadata().is_ok() {
-        moves::remove(old);
-    } else if let Err(error) = fs::rename(old, target) {
-        debug!("cannot move {} back: {error}", old.display());
+    info!(
+        "settling {}, which a dead process left",
+        directory.display()
+    );
+    moves::remove(&done);
+    let is_settled = if moving.exists() {
+        put_back(&moving, target)
+    } else if replaced.exists() && directory.exists() {
+        bring_over(directory, target) && {
+            moves::remove(&replaced);
+            true
+        }
+    } else if replaced.exists() {
+        put_back(&replaced, target)
+    } else if old.exists() {
+        put_back_all(&old, directory, target)
+    } else {
+        true
+    };
+    if is_settled {
+        moves::remove(directory);
     }
 }
 
-/// Whether no process has the lock on a directory. Where there are no locks, that cannot be told.
-fn is_abandoned(directory: &Path) -> bool {
-    open_directory(directory).is_ok_and(|file| file.try_lock().is_ok())
+/// Moves what was at the target back, or removes it if something else took its place.
+fn put_back_all(old: &Path, directory: &Path, target: &Path) -> bool {
+    if target.symlink_metadata().is_err() {
+        return told(old, moves::move_to_new(old, target));
+    }
+    // What was written is where it belongs only if nothing of it is left here.
+    let is_finished = match moves::entries(directory) {
+        Ok(entries) => entries.is_empty(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    match is_finished {
+        true => moves::remove(old),
+        false => stays(old, target),
+    }
+    is_finished
+}
+
+/// Moves a part of a target back to its places; what has something in its place stays where it is.
+fn put_back(from: &Path, place: &Path) -> bool {
+    let begun = fs::create_dir_all(place).and_then(|()| moves::entries(from));
+    let Ok(entries) = begun else {
+        return told(from, begun.map(drop));
+    };
+    let mut is_all = true;
+    for path in entries {
+        let to = moves::in_directory(place, &path);
+        // It fails if there is something in it, and so it should.
+        let _ = fs::remove_dir(&to);
+        is_all &= match moves::move_to_new(&path, &to) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                match has_only_directories(&path) && has_only_directories(&to) {
+                    // Partitions within partitions, some of which were not moved.
+                    true => put_back(&path, &to),
+                    false => {
+                        stays(&path, &to);
+                        false
+                    }
+                }
+            }
+            moved => told(&path, moved),
+        };
+    }
+    if is_all {
+        moves::remove(from);
+    }
+    is_all
+}
+
+/// Moves the rest of what was written to the target, which has a part of it already.
+fn bring_over(directory: &Path, target: &Path) -> bool {
+    let files = moves::files(directory);
+    let Ok(files) = files else {
+        return told(directory, files.map(drop));
+    };
+    let mut is_all = true;
+    for file in files {
+        let to = target.join(file.strip_prefix(directory).unwrap_or(&file));
+        if to.exists() && to.file_name() != Some(SUCCESS.as_ref()) {
+            stays(&file, &to);
+            is_all = false;
+            continue;
+        }
+        let made = to.parent().map_or(Ok(()), fs::create_dir_all);
+        is_all &= told(&file, made.and_then(|()| fs::rename(&file, &to)));
+    }
+    is_all
+}
+
+fn has_only_directories(path: &Path) -> bool {
+    path.is_dir() && moves::entries(path).is_ok_and(|all| all.iter().all(|path| path.is_dir()))
+}
+
+fn stays(path: &Path, place: &Path) {
+    warn!(
+        "{} was moved aside by a write that was killed, and something else is at {}: it stays, look at it and remove it",
+        path.display(),
+        place.display()
+    );
+}
+
+/// Whether a move was made; if not, why is told.
+fn told(path: &Path, moved: io::Result<()>) -> bool {
+    if let Err(error) = &moved {
+        warn!(
+            "cannot move {}, which a write left that was killed: {error}",
+            path.display()
+        );
+    }
+    moved.is_ok()
+}
+
+/// What belongs to the directory of a write and is called like it.
+pub(super) fn aside(directory: &Path, what: &str) -> PathBuf {
+    let mut name = directory.as_os_str().to_owned();
+    name.push(what);
+    name.into()
+}
+
+/// The lock on a directory, unless a living process has it. Where there are no locks, that cannot be told.
+fn lock_of_the_dead(directory: &Path) -> Option<File> {
+    let file = open_directory(directory).ok()?;
+    file.try_lock().is_ok().then_some(file)
 }
 
 #[cfg(test)]
@@ -113,5 +240,71 @@ mod tests {
         drop(begin(&target));
         assert!(!old.exists());
         assert!(target.join("rows").exists());
+    }
+
+    /// A target with two partitions, and what a write of `k=1` and `k=3` left that was killed.
+    fn killed(what: &str) -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("t");
+        let directory = root.path().join(format!("{PREFIX}t-{RANDOM}"));
+        for (at, rows) in [
+            (target.join("j=1/k=2"), "old 2"),
+            (aside(&directory, what).join("j=1/k=1"), "old 1"),
+            (directory.join("j=1/k=1"), "new 1"),
+            (directory.join("j=1/k=3"), "new 3"),
+        ] {
+            fs::create_dir_all(&at).unwrap();
+            fs::write(at.join(rows), rows).unwrap();
+        }
+        (root, target, directory)
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let files = moves::files(directory).unwrap();
+        let names = files.iter().filter_map(|file| file.file_name());
+        names.map(|name| name.to_string_lossy().into()).collect()
+    }
+
+    #[test]
+    fn partitions_that_were_moved_aside_come_back_if_not_all_were() {
+        let (root, target, _) = killed(MOVING);
+        let path = target.to_str().unwrap();
+        let refused = Staging::begin(path, Target::Directory, SaveMode::ErrorIfExists, false);
+        assert!(refused.is_err());
+        assert_eq!(
+            names(&target),
+            ["old 2"],
+            "nobody who is refused moves anything"
+        );
+        drop(begin(&target));
+        assert_eq!(names(&target), ["old 1", "old 2"]);
+        assert_eq!(moves::entries(root.path()).unwrap(), [target]);
+    }
+
+    #[test]
+    fn partitions_that_were_written_come_all_if_one_may_have_come() {
+        let (root, target, directory) = killed(REPLACED);
+        fs::create_dir_all(target.join("j=1/k=1")).unwrap();
+        let (from, to) = (directory.join("j=1/k=1"), target.join("j=1/k=1"));
+        fs::rename(from.join("new 1"), to.join("new 1")).unwrap();
+        drop(begin(&target));
+        assert_eq!(names(&target), ["new 1", "old 2", "new 3"]);
+        assert_eq!(moves::entries(root.path()).unwrap(), [target]);
+    }
+
+    #[test]
+    fn what_has_something_else_in_its_place_stays_aside() {
+        let (_root, target, directory) = killed(MOVING);
+        fs::create_dir_all(target.join("j=1/k=1")).unwrap();
+        fs::write(target.join("j=1/k=1/other"), "").unwrap();
+        drop(begin(&target));
+        assert_eq!(names(&target), ["other", "old 2"]);
+        assert_eq!(names(&aside(&directory, MOVING)), ["old 1"]);
+        assert_eq!(names(&directory), ["new 1", "new 3"]);
+        // All of a target was moved aside, another came, and what was written did not.
+        let old = aside(&directory, OLD);
+        fs::rename(aside(&directory, MOVING), &old).unwrap();
+        drop(begin(&target));
+        assert_eq!(names(&old), ["old 1"]);
     }
 }

@@ -5,41 +5,64 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{AtFlags, CWD, RenameFlags, StatxFlags, renameat_with, statx};
 use rustix::io::Errno;
 use tracing::warn;
 
 use crate::write::SUCCESS;
 
+/// Directories that were made anew. Those that nothing came into are removed when this is dropped.
+#[derive(Default)]
+pub(super) struct Made(Vec<PathBuf>);
+
+impl Made {
+    /// Makes a directory, and those above it that are missing.
+    pub(super) fn make(&mut self, directory: &Path) -> io::Result<()> {
+        let above = directory.ancestors();
+        let missing: Vec<&Path> = above.take_while(|above| !above.exists()).collect();
+        for directory in missing.into_iter().rev() {
+            match fs::create_dir(directory) {
+                // Another process was faster.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => {}
+                Err(error) => return Err(error),
+                Ok(()) => self.0.push(directory.to_owned()),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for made in self.0.drain(..).rev() {
+            // It fails if there is something in it, and so it should.
+            let _ = fs::remove_dir(made);
+        }
+    }
+}
+
 /// Moves that can be undone.
 #[derive(Default)]
 pub(super) struct Moves {
     moved: Vec<(PathBuf, PathBuf)>,
-    /// Directories that were made anew.
-    pub(super) made: Vec<PathBuf>,
+    made: Made,
 }
 
 impl Moves {
+    /// Moves something to where nothing is, and makes the directories for it.
     pub(super) fn make(&mut self, from: PathBuf, to: &Path) -> io::Result<()> {
         // The mark of success is written by every write.
         if to.exists() && to.file_name() != Some(SUCCESS.as_ref()) {
             return Err(ErrorKind::AlreadyExists.into());
         }
+        self.made.make(to.parent().unwrap_or(to))?;
         fs::rename(&from, to)?;
         self.moved.push((from, to.to_owned()));
         Ok(())
     }
 
-    pub(super) fn has_made(&self, directory: &Path) -> bool {
-        self.made.iter().any(|made| made == directory)
-    }
-
-    pub(super) fn undo(&mut self) {
+    pub(super) fn undo(mut self) {
         for (from, to) in self.moved.drain(..).rev() {
-            for made in self.made.extract_if(.., |made| *made == from) {
-                // It is empty again by now.
-                let _ = fs::remove_dir(made);
-            }
             if let Err(error) = fs::rename(&to, &from) {
                 warn!(
                     "cannot move {} back to {}: {error}",
@@ -48,9 +71,6 @@ impl Moves {
                 );
             }
         }
-        for made in self.made.drain(..) {
-            let _ = fs::remove_dir(made);
-        }
     }
 }
 
@@ -58,8 +78,23 @@ pub(super) fn in_directory(directory: &Path, path: &Path) -> PathBuf {
     directory.join(path.file_name().unwrap_or_default())
 }
 
-pub(super) fn is_mounted(directory: &Path, parent: &Path) -> io::Result<bool> {
-    Ok(directory.is_dir() && fs::metadata(directory)?.dev() != fs::metadata(parent)?.dev())
+/// Whether something is mounted at a path, so that nothing can take its place. A directory of the same file system can
+/// be mounted too.
+pub(super) fn is_mounted(path: &Path, parent: &Path) -> io::Result<bool> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    match (mount_id(path), mount_id(parent)) {
+        (Some(one), Some(other)) => Ok(one != other),
+        _ => Ok(fs::metadata(path)?.dev() != fs::metadata(parent)?.dev()),
+    }
+}
+
+/// Which mount a path is on, where the system tells.
+fn mount_id(path: &Path) -> Option<u64> {
+    let told = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
+    let is_told = told.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    is_told.then_some(told.stx_mnt_id)
 }
 
 pub(super) fn move_if_there(from: &Path, to: &Path) -> io::Result<bool> {
