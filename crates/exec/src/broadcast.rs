@@ -13,9 +13,11 @@
 pub(crate) mod build;
 mod choice;
 mod hint;
+mod row_size;
 mod rule;
 
 pub use build::{BroadcastMemory, BroadcastOutcome};
 pub use choice::{BroadcastChoice, Reason, Side};
 pub use hint::BroadcastHintExec;
+pub use row_size::row_size;
 pub use rule::BroadcastJoins;

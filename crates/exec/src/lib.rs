@@ -20,7 +20,7 @@ mod window_views;
 pub use aggregate::{HybridHashAggregateExec, HybridHashAggregates};
 pub use broadcast::{
     BroadcastChoice, BroadcastHintExec, BroadcastJoins, BroadcastMemory, BroadcastOutcome, Reason,
-    Side,
+    Side, row_size,
 };
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};

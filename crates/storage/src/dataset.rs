@@ -142,6 +142,20 @@ impl Generation {
         self.partitions
     }
 
+    /// Rows and bytes of all partitions, if all are there.
+    fn size(&self) -> Option<(u64, u64)> {
+        let mut size = (0, 0);
+        for slot in &self.slots {
+            let slot = slot.lock();
+            let unit = slot.unit.as_ref().filter(|unit| unit.is_ready())?;
+            for partition in unit.partitions() {
+                size.0 += partition.rows;
+                size.1 += partition.bytes;
+            }
+        }
+        Some(size)
+    }
+
     /// Bytes that all partitions would take in memory, as they are and serialized: as many times what those take that
     /// were computed, be they lost by now, as there are more of them.
     fn in_full(&self) -> (u64, u64) {
@@ -271,7 +285,12 @@ impl Dataset {
         Arc::clone(&self.core.schema)
     }
 
-    /// What there is of it.
+    /// Rows and bytes of all of it, if all of it is there. Planning asks for it of each scan, so blocks are not looked at.
+    pub(crate) fn size(&self) -> Option<(u64, u64)> {
+        self.generation()?.size()
+    }
+
+    /// What there is of it. It looks at every block, so it is for those who list what is cached.
     pub fn usage(&self) -> Usage {
         let counters = &self.core.counters;
         let mut usage = Usage {

@@ -290,6 +290,7 @@ impl Writer {
         self.unit.fill(
             self.at,
             Filled {
+                bytes: self.blocks.iter().map(|block| block.bytes()).sum(),
                 blocks: mem::take(&mut self.blocks),
                 bounds,
                 rows: self.total,

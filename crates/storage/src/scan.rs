@@ -19,6 +19,7 @@ use datafusion::physical_plan::{
 };
 use futures::TryStreamExt;
 use parking_lot::Mutex;
+use plimsoll_exec::row_size;
 
 use crate::dataset::{Dataset, Generation, Shape};
 use crate::fill;
@@ -316,12 +317,17 @@ impl ExecutionPlan for CachedScanExec {
         args: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
         let mut statistics = Statistics::new_unknown(&self.schema());
-        let usage = self.dataset.usage();
         if args.partition().is_none()
-            && usage.partitions > 0
-            && usage.cached_partitions == usage.partitions
+            && let Some((rows, bytes)) = self.dataset.size()
         {
-            statistics.num_rows = Precision::Exact(usage.rows as usize);
+            statistics.num_rows = Precision::Exact(rows as usize);
+            // Of the columns that are read, their share, as Spark takes it of what a projection is made of.
+            let (part, whole) = (
+                row_size(&self.schema()),
+                row_size(&self.dataset.core.schema),
+            );
+            let bytes = u128::from(bytes) * u128::from(part) / u128::from(whole);
+            statistics.total_byte_size = Precision::Inexact(bytes as usize);
             statistics = statistics.with_fetch(self.fetch, 0, 1)?;
         }
         Ok(Arc::new(statistics))

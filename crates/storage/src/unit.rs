@@ -47,6 +47,8 @@ pub(crate) struct Filled {
     pub(crate) blocks: Vec<Arc<Block>>,
     pub(crate) bounds: Option<Bounds>,
     pub(crate) rows: u64,
+    /// What its blocks took in memory, or would have taken there, when it was computed.
+    pub(crate) bytes: u64,
 }
 
 /// How far a unit is.

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -12,6 +11,7 @@ use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceCh
 
 use super::choice::{BroadcastChoice, Known, Side, choose};
 use super::hint::BroadcastHintExec;
+use super::row_size::row_size;
 use crate::hash_join::HybridHashJoinExec;
 
 /// Decides which joins on equal keys are broadcast joins, as Spark's `JoinSelection` does, and takes the hints out of the
@@ -168,22 +168,4 @@ fn size(side: &Arc<dyn ExecutionPlan>) -> Option<u64> {
     }
     let rows = *statistics.num_rows.get_value()? as u64;
     Some(rows.saturating_mul(row_size(&side.schema())))
-}
-
-/// What a row of these columns takes, in bytes: texts and the like are taken to be 20 long. Spark's
-/// `EstimationUtils.getSizePerRow`.
-fn row_size(schema: &SchemaRef) -> u64 {
-    const OF_ROW: u64 = 8;
-    const OF_TEXT: u64 = 20 + 12;
-    let of_column = |data_type: &DataType| match data_type {
-        DataType::Boolean => 1,
-        other => other
-            .primitive_width()
-            .map_or(OF_TEXT, |width| width as u64),
-    };
-    let columns = schema.fields().iter();
-    OF_ROW
-        + columns
-            .map(|field| of_column(field.data_type()))
-            .sum::<u64>()
 }
