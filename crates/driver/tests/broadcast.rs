@@ -142,6 +142,60 @@ async fn the_threshold_decides_up_to_the_last_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cached_table_is_as_large_as_its_blocks() {
+    let files = files(&[
+        ("facts", "SELECT value AS k FROM generate_series(0, 999)"),
+        (
+            "texts",
+            "SELECT value AS k, repeat('x', 150) || value AS text FROM generate_series(0, 99999)",
+        ),
+    ])
+    .await;
+    let session = with_tables(&[], files.path()).await;
+    batches(&session, "CACHE TABLE texts").await;
+    // 15 MB, where rows with a text of 20 bytes would come to 3.6 MB. Only the right side of a left join may be broadcast.
+    let of =
+        |column| format!("SELECT count({column}) FROM facts LEFT JOIN texts t ON facts.k = t.k");
+    let none: [String; 0] = [];
+    assert_eq!(broadcasts(&session, &of("t.text")).await, none);
+    // The key alone is a part of it that is below the threshold.
+    let said = broadcasts(&session, &of("t.k")).await;
+    assert!(said.len() == 1 && said[0].starts_with("right"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_of_text_are_as_large_as_they_are_long() {
+    let star = star().await;
+    let session = with_tables(&[], star.path()).await;
+    let lines = [
+        ("csv", "_c0", "1\n20\n300\n"),
+        ("json", "j", "{\"j\":\"1\"}\n"),
+        ("text", "value", "1\n20\n"),
+    ];
+    for (format, column, content) in lines {
+        let path = star.path().join(format!("lines.{format}"));
+        std::fs::write(&path, content).unwrap();
+        let join = format!(
+            "SELECT count(*) FROM facts LEFT JOIN {format}.`{}` t ON CAST(k AS STRING) = t.{column}",
+            path.display()
+        );
+        for (threshold, says) in [
+            (content.len(), Some(format!("right ({}.0 B", content.len()))),
+            (content.len() - 1, None),
+        ] {
+            let threshold = format!("SET {}={threshold}", OFF.0);
+            session.sql(&threshold).await.unwrap();
+            let said = broadcasts(&session, &join).await;
+            match says {
+                Some(says) => assert!(said.len() == 1 && said[0].starts_with(&says), "{said:?}"),
+                None => assert!(said.is_empty(), "{said:?}"),
+            }
+            assert_eq!(number(&session, &join).await, 1000);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hints_of_all_forms_are_heeded() {
     let files = star().await;
     let session = with_tables(&[OFF], files.path()).await;
