@@ -276,6 +276,27 @@ fn what_is_mounted_is_written_to_where_it_is() {
     );
 }
 
+/// A directory that may be written to in one that may not.
+#[test]
+fn nothing_has_to_be_made_beside_a_directory() {
+    let place = Place::new();
+    let script = r#"set -e; cd "$TARGET"; mkdir -p p/d; chmod 555 p
+        write() { setpriv --bounding-set=-dac_override "$0" sql --output csv:p/d --mode "$1" -e "SELECT $2 AS a"; }
+        write append 1; write append 2; cat p/d/part-* | sort -u | xargs; write overwrite 3; cat p/d/part-* | xargs
+        ls -A p/d | grep -v part-; write error 4 || ls p; chmod 755 p"#
+        .replace("\"$0\"", &format!("'{}'", env!("CARGO_BIN_EXE_plimsoll")));
+    let Some(mut run) = mounted(&place, &script) else {
+        return;
+    };
+    let run = run.output().unwrap();
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(
+        String::from_utf8(run.stdout).unwrap(),
+        "1 2 a\na 3\n_SUCCESS\nd\n",
+        "{told}"
+    );
+}
+
 #[test]
 fn a_full_disk_is_named_and_left_as_it_was() {
     let place = Place::new();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use self::decision::{Commit, commit};
 use self::leftovers::{DONE, MOVING, OLD, PREFIX, REPLACED};
 use self::moves::{
     Made, Moves, entries, exchange, files, is_mounted, move_if_there, move_to_new, remove,
@@ -15,24 +16,12 @@ use crate::error::Error;
 use crate::source::{local_path, url};
 use crate::spill::locked;
 
+mod decision;
 mod leftovers;
 mod moves;
 
 /// How often a directory is made anew that another process removed before it was locked.
 const ATTEMPTS: usize = 16;
-
-/// What is done with the files when all are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Commit {
-    /// They become the target, where nothing is.
-    Create,
-    /// They become the target, in place of what was there.
-    Replace,
-    /// They go beside those that are there.
-    Add,
-    /// Each partition's files take the place of those of the same partition.
-    ReplacePartitions,
-}
 
 /// A directory beside the target, in which a write puts its files until all are complete. Then they move
 /// to the target at once. If it is dropped before, it is removed, and the target is as it was.
@@ -271,54 +260,6 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         remove(&self.directory);
-    }
-}
-
-/// What is to be done with files for `target`; none if the mode says that there is nothing to do.
-fn commit(
-    target: &Path,
-    kind: Target,
-    mode: SaveMode,
-    by_partition: bool,
-    is_mounted: bool,
-) -> Result<Option<Commit>, Error> {
-    let exists = target.exists();
-    if exists && mode != SaveMode::Ignore && !target.is_file() && !target.is_dir() {
-        return Err(Error::NotSupported(format!(
-            "{} is neither a file nor a directory, and rows are not written to it: print them, with --output csv > {0}",
-            target.display()
-        )));
-    }
-    let commit = match mode {
-        SaveMode::ErrorIfExists if exists => return Err(Error::PathExists(url(target))),
-        SaveMode::Ignore if exists => return Ok(None),
-        SaveMode::ErrorIfExists | SaveMode::Ignore => Commit::Create,
-        SaveMode::Append if kind == Target::File => {
-            return Err(Error::NotSupported(format!(
-                "rows cannot be appended to the one file {}: append to a directory, whose name has no ending",
-                target.display()
-            )));
-        }
-        SaveMode::Overwrite if is_mounted && !target.is_dir() => {
-            return Err(Error::NotSupported(format!(
-                "{} is a mount point, and a complete file cannot take its place: write to another path, or print the rows, with --output csv > {0}",
-                target.display()
-            )));
-        }
-        SaveMode::Overwrite if is_mounted && kind == Target::File => {
-            return Err(Error::NotSupported(format!(
-                "{} is a directory and a mount point, and a file cannot take its place: write to another path",
-                target.display()
-            )));
-        }
-        SaveMode::Append => Commit::Add,
-        SaveMode::Overwrite if by_partition => Commit::ReplacePartitions,
-        SaveMode::Overwrite => Commit::Replace,
-    };
-    let adds = matches!(commit, Commit::Add | Commit::ReplacePartitions);
-    match adds && exists && !target.is_dir() {
-        true => Err(Failed::System(ErrorKind::NotADirectory.into()).about(target)),
-        false => Ok(Some(commit)),
     }
 }
 
