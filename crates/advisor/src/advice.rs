@@ -63,7 +63,8 @@ pub enum Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Promise {
-    /// The query writes nothing to disk for lack of memory.
+    /// The query writes nothing to disk for lack of memory, or next to nothing: how rows are dealt out to threads differs from
+    /// run to run.
     NoSpill,
     /// It writes at most three quarters of what it wrote.
     LessSpill,

@@ -232,6 +232,25 @@ impl Read for Switch {
     }
 }
 
+/// One of a few words, in capitals however it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct OneOf(pub &'static [&'static str]);
+
+impl Read for OneOf {
+    type Value = &'static str;
+
+    fn read(&self, text: &str) -> Result<&'static str, ValueError> {
+        let text = text.trim();
+        let mut words = self.0.iter();
+        let word = words.find(|word| text.eq_ignore_ascii_case(word)).copied();
+        word.ok_or_else(|| ValueError::not(text, Read::describe(self)))
+    }
+
+    fn describe(&self) -> String {
+        self.0.join(" or ")
+    }
+}
+
 /// Any text.
 #[derive(Clone, Copy, Debug)]
 pub struct Text;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray};
 use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::record_batch::RecordBatch;
-use plimsoll_conf::property::{SHUFFLE_PARTITIONS, shared_keys};
+use plimsoll_conf::property::{DRIVER_MEMORY, EXECUTOR_MEMORY, SHUFFLE_PARTITIONS, shared_keys};
 use plimsoll_conf::{Conf, MemoryLayout, fmt_bytes};
 use plimsoll_storage::Usage;
 
@@ -157,8 +157,12 @@ pub(crate) fn change(key: &str, old: &Conf, new: &Conf) -> Option<String> {
     let value = |conf: &Conf| conf.get(key).map(|(value, _)| value.to_owned());
     let (old, new) = (value(old), value(new));
     let text = |value: Option<String>| value.unwrap_or_else(|| "<undefined>".to_owned());
-    (old != new && bounds.any(|bound| bound == key))
-        .then(|| format!("{key}: {} -> {}", text(old), text(new)))
+    // A size that moved nothing: another setting decides.
+    let is_overruled = [EXECUTOR_MEMORY.name(), DRIVER_MEMORY.name()].contains(&key);
+    (old != new && bounds.any(|bound| bound == key)).then(|| match is_overruled {
+        true => format!("{key}: recorded without effect, since another setting decides the sizes (plimsoll memory shows which)"),
+        false => format!("{key}: {} -> {}", text(old), text(new)),
+    })
 }
 
 #[cfg(test)]

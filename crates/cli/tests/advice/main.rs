@@ -4,7 +4,7 @@ mod pairs;
 mod run;
 
 use pairs::{Pair, adjusted_by, held_out};
-use plimsoll_driver::Change;
+use plimsoll_driver::{Change, Promise};
 use run::kept;
 
 /// Follows one advice, and says what does not hold of it.
@@ -18,25 +18,29 @@ fn follow(pair: &Pair) -> Result<String, String> {
         ));
     };
     let run = pair.run.with(&advice.change);
-    let after = run.go();
-    kept(advice.promise, &before, &after).map_err(|why| format!("{advice}: {why}"))?;
-    if let Some(smaller) = with_two_fifths(&advice.change) {
+    // What one run does depends on how its threads take turns: two of three have to keep the promise.
+    let holds = || kept(advice.promise, &before, &run.go());
+    holds()
+        .or_else(|_| holds().and_then(|()| holds()))
+        .map_err(|why| format!("{advice}: {why}"))?;
+    if let Some(smaller) = with_a_third(&advice.change) {
         let after = pair.run.with(&smaller).go();
-        if kept(advice.promise, &before, &after).is_ok() {
+        let spills = advice.promise == Promise::NoSpill && after.spilled > 0;
+        if kept(advice.promise, &before, &after).is_ok() && !spills {
             return Err(format!("{advice}: {smaller} is enough"));
         }
     }
     Ok(advice.to_string())
 }
 
-/// The same change with two fifths of the memory, if a line can be so small.
-fn with_two_fifths(change: &Change) -> Option<Change> {
+/// The same change with a third of the memory, if a line can be so small.
+fn with_a_third(change: &Change) -> Option<Change> {
     match change {
         Change::Set { key, value, option } if key == "spark.plimsoll.memory" => {
             let mib: u64 = value.trim_end_matches('m').parse().unwrap();
-            (mib * 2 / 5 >= 64).then(|| Change::Set {
+            (mib / 3 >= 64).then(|| Change::Set {
                 key: key.clone(),
-                value: format!("{}m", mib * 2 / 5),
+                value: format!("{}m", mib / 3),
                 option: option.clone(),
             })
         }

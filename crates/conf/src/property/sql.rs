@@ -1,7 +1,7 @@
 //! The properties of Spark SQL that hold or bound memory, and those of the session.
 
 use super::{Key, Missing, Property};
-use crate::kind::{Count, Fraction, Size, SizeOrOff, Storage, Switch, Text};
+use crate::kind::{Count, Fraction, OneOf, Size, SizeOrOff, Storage, Switch, Text};
 use crate::property::{DefaultValue, Effect};
 use crate::size::Unit;
 
@@ -17,6 +17,13 @@ pub static MAX_BROADCAST_TABLE_SIZE: Key<Size> = Key::new(
     "spark.sql.maxBroadcastTableSize",
     Size::in_unit(Unit::Byte),
     "8589934592b",
+);
+
+/// `spark.sql.sources.partitionOverwriteMode`.
+pub static PARTITION_OVERWRITE_MODE: Key<OneOf> = Key::new(
+    "spark.sql.sources.partitionOverwriteMode",
+    OneOf(&["STATIC", "DYNAMIC"]),
+    "STATIC",
 );
 
 /// `spark.sql.session.timeZone`.
@@ -88,6 +95,10 @@ pub(super) static TABLE: &[Property] = &[
     MAX_BROADCAST_TABLE_SIZE.property(
         Effect::Live,
         "Largest table that may be broadcast at all; a larger one is joined by partitions",
+    ),
+    PARTITION_OVERWRITE_MODE.property(
+        Effect::Live,
+        "Whether overwriting a partitioned directory replaces all of it, or the partitions that are written",
     ),
     TIME_ZONE.property(Effect::Live, "Time zone of timestamps in queries"),
     VARIABLE_SUBSTITUTE.property(

@@ -25,6 +25,9 @@ struct Collector {
     rows: usize,
     /// Bytes of one batch, and of its largest column: a table takes that column twice while it is made.
     sample: (usize, usize),
+    /// What rows took before they were cut, and how many there were: with what they shared their buffers with, which
+    /// pieces do without.
+    uncut: (usize, usize),
     kept: Kept,
 }
 
@@ -54,6 +57,7 @@ impl Collector {
     fn cut(&mut self) -> Result<&mut Partitions> {
         if let Kept::Whole(whole) = &mut self.kept {
             let whole = std::mem::replace(whole, Whole::new(&self.resources));
+            self.uncut = (whole.bytes(), whole.rows());
             let partitions = whole.into_partitions(&self.spec, &self.resources)?;
             self.kept = Kept::Cut(partitions);
         }
@@ -67,7 +71,11 @@ impl Collector {
 
     /// Bytes that the rows would take as one table in memory, while it is made.
     fn in_full(&self, partitions: &Partitions) -> usize {
-        let bytes = partitions.bytes();
+        let (uncut, rows) = self.uncut;
+        let uncut = uncut as u128 * self.rows as u128 / rows.max(1) as u128;
+        // Of the buffers that rows share, later rows share most: a quarter of them are taken to grow with the rows.
+        let pieces = partitions.bytes();
+        let bytes = pieces + (uncut as usize).saturating_sub(pieces) / 4;
         let (all, largest) = self.sample;
         let again = bytes as u128 * largest as u128 / all.max(1) as u128;
         bytes + again as usize + self.spec.index_bytes(self.rows)
@@ -226,6 +234,7 @@ pub(crate) async fn collect(
         resources: Arc::clone(&resources),
         rows: 0,
         sample: (0, 0),
+        uncut: (0, 0),
         kept: Kept::Whole(whole),
     }));
     while let Some(batch) = input.next().await.transpose()? {
