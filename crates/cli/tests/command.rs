@@ -307,7 +307,7 @@ fn a_full_spill_directory_is_named_with_what_to_do_and_left_empty() {
             "nine tenths of what would be free",
             "what they may take",
         ),
-        (Some("1g"), "No space left on device", ")."),
+        (Some("1g"), "No space left on device", ")"),
     ];
     for (bound, why, last_words) in bounds {
         let bound = bound.map(|size| format!("spark.plimsoll.spill.maxSize={size}"));
