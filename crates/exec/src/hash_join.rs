@@ -61,6 +61,7 @@ mod whole;
 
 pub(crate) use collect::collect;
 pub use exec::HybridHashJoinExec;
+pub(crate) use exec::in_place_of_join;
 pub(crate) use keys::{hash_columns, partition_of};
 pub(crate) use metrics::JoinMetrics;
 pub(crate) use output::Output;

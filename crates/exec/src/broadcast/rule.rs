@@ -4,15 +4,14 @@ use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
-use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
-use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 
 use super::choice::{BroadcastChoice, Known, Side, choose};
 use super::hint::BroadcastHintExec;
 use super::row_size::row_size;
-use crate::hash_join::HybridHashJoinExec;
+use crate::hash_join::{HybridHashJoinExec, in_place_of_join};
 
 /// Decides which joins on equal keys are broadcast joins, as Spark's `JoinSelection` does, and takes the hints out of the
 /// plan. It has its place before all other rules.
@@ -77,26 +76,10 @@ impl BroadcastJoins {
             // The left side is the one that is built. Columns are put in order again by a projection.
             Side::Right => join.swap_inputs(mode)?,
         };
-        self.hybrid(join, choice)
-    }
-
-    fn hybrid(
-        &self,
-        plan: Arc<dyn ExecutionPlan>,
-        choice: BroadcastChoice,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-            let join = HybridHashJoinExec::new(join, self.partitions)?.broadcasting(choice);
-            return Ok(Arc::new(join));
-        }
-        match plan.children().as_slice() {
-            [only] if plan.is::<ProjectionExec>() => {
-                let child = self.hybrid(Arc::clone(only), choice)?;
-                let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-                plan.replace_children(vec![child], options)
-            }
-            _ => Ok(plan),
-        }
+        in_place_of_join(join, &|join| {
+            let join = HybridHashJoinExec::new(join, self.partitions)?;
+            Ok(Arc::new(join.broadcasting(choice)))
+        })
     }
 }
 

@@ -134,17 +134,7 @@ impl HybridHashJoinExec {
 
     /// A plan made of the described join, with this one in its place.
     fn restore(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-        if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
-            return self.with_join(join);
-        }
-        match plan.children().as_slice() {
-            [only] if plan.is::<ProjectionExec>() => {
-                let child = self.restore(Arc::clone(only))?;
-                let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-                plan.replace_children(vec![child], options)
-            }
-            _ => Ok(plan),
-        }
+        in_place_of_join(plan, &|join| self.with_join(join))
     }
 
     fn spec(&self, context: &TaskContext) -> Spec {
@@ -365,5 +355,23 @@ impl ExecutionPlan for HybridHashJoinExec {
 
     fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
         self.restore(self.join.with_fetch(limit)?).ok()
+    }
+}
+
+/// A plan that is a stock join, or projections of one, with what `made_of` makes of the join in its place.
+pub(crate) fn in_place_of_join(
+    plan: Arc<dyn ExecutionPlan>,
+    made_of: &dyn Fn(&HashJoinExec) -> Result<Arc<dyn ExecutionPlan>>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    if let Some(join) = plan.downcast_ref::<HashJoinExec>() {
+        return made_of(join);
+    }
+    match plan.children().as_slice() {
+        [only] if plan.is::<ProjectionExec>() => {
+            let child = in_place_of_join(Arc::clone(only), made_of)?;
+            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+            plan.replace_children(vec![child], options)
+        }
+        _ => Ok(plan),
     }
 }
