@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::account::TaskAccount;
 use crate::admission::Admitted;
 use crate::attribution::Attributed;
-use crate::ledger::{Holder, Ledger, TaskUsage};
+use crate::ledger::{Holder, Ledger, TaskUsage, floor};
 use crate::mode::MemoryMode;
 use crate::reclaim::{Offers, Reclaim};
 use crate::unified::{Acquired, TaskId, UnifiedMemory, UserCode};
@@ -29,7 +29,8 @@ const MODES: [MemoryMode; 3] = [MemoryMode::OnHeap, MemoryMode::OffHeap, MemoryM
 ///
 /// DataFusion's `FairSpillPool` gives each consumer that can spill an equal slice, however idle the
 /// others are. Here a consumer may take whatever is free, less what the *busy* ones still lack of
-/// half an equal share (Spark's 1/2N, one level further down):
+/// what they have a claim to: twice what they ever held, which is the floor at least and half an equal share (Spark's
+/// 1/2N, one level further down) at most, and all of that half once they were refused:
 ///
 /// 1. Up to [a floor](Self::FLOOR) any request is granted, from an overdraft if it must be. Stock
 ///    operators fail for good when refused while they hold nothing: an external sort right after
@@ -37,8 +38,8 @@ const MODES: [MemoryMode; 3] = [MemoryMode::OnHeap, MemoryMode::OffHeap, MemoryM
 ///    the floor for each consumer and a quarter of the region in all, is counted, and is the first
 ///    to be repaid.
 /// 2. Above it, a consumer that can spill leaves free what the other spilling consumers that have
-///    begun lack of half an equal share each, and what those that cannot spill (the merge of a sort)
-///    lack of a quarter of all; it is refused while there is an overdraft, so that whoever holds
+///    begun lack of their claim, and what those that cannot spill (the merge of a sort) lack of theirs, between a
+///    sixteenth and a quarter of all; it is refused while there is an overdraft, so that whoever holds
 ///    more than the floor spills and makes room.
 /// 3. A consumer that cannot spill (the build side of a hash join) would fail if refused: it takes
 ///    all that is free.
@@ -106,7 +107,7 @@ impl TaskMemory {
             manager: Arc::clone(&manager),
             task: TaskId::next(),
             quantum: Self::QUANTUM.min(size / 256),
-            floor: Self::FLOOR.min(size / 64),
+            floor: floor(size),
             most_overdraft: size / 4,
             offers: Offers::default(),
             account: Arc::default(),
@@ -268,20 +269,16 @@ impl TaskMemory {
         }
     }
 
-    /// Whether a spilling consumer that takes `bytes` more leaves the others what they lack of their
-    /// share, and those that cannot spill what they lack of a quarter.
+    /// Whether a spilling consumer that takes `bytes` more leaves the others what they lack of what they have a claim to.
     fn leaves_enough(&self, state: &State, consumer: usize, bytes: u64) -> bool {
-        let after = state.ledger.held_by(consumer).saturating_add(bytes);
+        let ledger = &state.ledger;
         let limit = self.limit();
-        let kept = match state.ledger.held_without_spilling() {
-            Some(held) => (limit / 4).saturating_sub(held),
-            None => 0,
-        };
-        let sharers = state.ledger.spilling_consumers().max(1);
-        let share = limit / (2 * sharers);
-        let lacked = state.ledger.lacked_by_others(consumer, share);
-        let total = state.ledger.held.saturating_add(bytes);
-        after <= share || total.saturating_add(lacked + kept) <= limit
+        let share = limit / (2 * ledger.spilling_consumers().max(1));
+        let after = ledger.held_by(consumer).saturating_add(bytes);
+        let lacked = ledger.lacked_by_others(consumer, share, self.floor)
+            + ledger.kept_for_those_that_cannot_spill(limit);
+        let total = ledger.held.saturating_add(bytes);
+        after <= share || total.saturating_add(lacked) <= limit
     }
 
     fn may_grow(&self, state: &mut State, consumer: &MemoryConsumer, bytes: u64) -> bool {
