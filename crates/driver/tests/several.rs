@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use plimsoll_conf::{Machine, Surroundings};
-use plimsoll_driver::{Event, EventKind, EventStream, Query, Rows, Session, Status};
-use tokio::task::JoinHandle;
+use plimsoll_driver::{EventKind, EventStream, Query, Rows, Session, Status};
 
 const MIB: u64 = 1 << 20;
 
@@ -24,10 +23,10 @@ fn session(memory: &str) -> Session {
         .unwrap()
 }
 
-/// A query whose rows are read by somebody else, who counts them.
-async fn started(session: &Session, sql: &str) -> (Arc<Query>, JoinHandle<usize>) {
+/// A query, and its rows, which hold it up as long as nobody reads them.
+async fn started(session: &Session, sql: &str) -> (Arc<Query>, Rows) {
     let rows = session.sql(sql).await.unwrap().rows.unwrap();
-    (rows.query().unwrap(), tokio::spawn(count(rows)))
+    (rows.query().unwrap(), rows)
 }
 
 async fn count(rows: Rows) -> usize {
@@ -62,13 +61,13 @@ fn last_status(session: &Session) -> Status {
 async fn two_at_once_have_half_each_and_the_one_that_is_left_has_all() {
     let session = session("256m");
     let all = session.layout().executor.unified.bytes;
-    let (first, reading) = started(&session, SORT).await;
+    let (first, unread) = started(&session, SORT).await;
     until("the first holds much", || {
         first.progress().execution > 8 * MIB
     })
     .await;
     assert!(first.progress().execution_limit > all * 9 / 10);
-    let (second, counting) = started(&session, SORT).await;
+    let (second, rows) = started(&session, SORT).await;
     until("the second holds some", || {
         second.progress().execution > 2 * MIB
     })
@@ -81,11 +80,11 @@ async fn two_at_once_have_half_each_and_the_one_that_is_left_has_all() {
     assert_eq!(session.memory().running.len(), 2);
 
     // One is cancelled: what it holds is free for the other, which comes to its end.
-    reading.abort();
+    drop(unread);
     let only_second = || second.progress().execution_limit > all * 9 / 10;
     until("the other may have all", only_second).await;
     assert_eq!(last_status(&session), Status::Cancelled);
-    assert_eq!(counting.await.unwrap(), 599_999);
+    assert_eq!(count(rows).await, 599_999);
     assert_eq!(last_status(&session), Status::Finished);
     until("nothing is held", || free(&session)).await;
 }
@@ -94,9 +93,9 @@ async fn two_at_once_have_half_each_and_the_one_that_is_left_has_all() {
 async fn a_query_that_is_cancelled_frees_what_it_holds_at_once() {
     let session = session("256m");
     for _ in 0..3 {
-        let (query, reading) = started(&session, SORT).await;
+        let (query, unread) = started(&session, SORT).await;
         until("it holds much", || query.progress().execution > 30 * MIB).await;
-        reading.abort();
+        drop(unread);
         until("all is free", || free(&session)).await;
         assert_eq!(last_status(&session), Status::Cancelled);
         assert_eq!(session.memory().running, []);
@@ -116,14 +115,15 @@ fn wide() -> String {
     )
 }
 
-/// When the next event comes that is so.
-async fn when(events: &mut EventStream, is_so: impl Fn(&EventKind) -> bool) -> u64 {
-    loop {
-        let Event { time, kind } = events.next().await.unwrap();
-        if is_so(&kind) {
-            return time;
-        }
-    }
+/// Waits for an event that is this one.
+async fn told(events: &mut EventStream, kind: EventKind) {
+    while events.next().await.unwrap().kind != kind {}
+}
+
+/// Whether a query could begin now that needs as much as there is, and so begins beside no other.
+fn is_empty(session: &Session) -> bool {
+    let place = session.unified_memory().admit(u64::MAX, || {});
+    place.now_or_never().is_some()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,32 +131,38 @@ async fn one_that_waits_for_memory_says_so_and_begins_when_another_is_cancelled(
     let session = session("128m");
     let mut events = session.events();
     let under_way = session.sql(&wide()).await.unwrap().rows.unwrap();
-    let first = under_way.query().unwrap().id();
-    when(&mut events, |kind| {
-        *kind == EventKind::JobStart { id: first }
-    })
-    .await;
+    let id = under_way.query().unwrap().id();
+    told(&mut events, EventKind::JobStart { id }).await;
 
     let waiting = session.sql(&wide()).await.unwrap().rows.unwrap();
     let id = waiting.query().unwrap().id();
-    let since = when(&mut events, |kind| {
-        *kind == EventKind::SqlExecutionWaiting { id }
-    })
-    .await;
+    told(&mut events, EventKind::SqlExecutionWaiting { id }).await;
     assert!(waiting.query().unwrap().progress().is_waiting);
-    let told = session.memory().running;
-    assert_eq!(
-        told.iter()
-            .map(|query| query.progress.is_waiting)
-            .collect::<Vec<_>>(),
-        [false, true]
-    );
+    let running = session.memory().running;
+    let is_waiting: Vec<bool> = running
+        .iter()
+        .map(|query| query.progress.is_waiting)
+        .collect();
+    assert_eq!(is_waiting, [false, true]);
 
     drop(under_way);
-    let begun = when(&mut events, |kind| *kind == EventKind::JobStart { id }).await;
-    // Nobody waits for longer than 10 s in any case.
-    assert!(begun - since < 8_000, "it waited {} ms", begun - since);
+    told(&mut events, EventKind::JobStart { id }).await;
     assert!(!waiting.query().unwrap().progress().is_waiting);
     let groups: usize = (2..40).sum();
     assert_eq!(count(waiting).await, 1_000_000 + groups);
+}
+
+/// Nobody waits for longer than 10 s, so that a query begins after that whether there is a place for it or not. That the
+/// place of one that is cancelled is free is seen here by one that does not wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_place_of_a_query_that_is_cancelled_is_free_for_another() {
+    let session = session("128m");
+    let mut events = session.events();
+    assert!(is_empty(&session));
+    let under_way = session.sql(&wide()).await.unwrap().rows.unwrap();
+    let id = under_way.query().unwrap().id();
+    told(&mut events, EventKind::JobStart { id }).await;
+    assert!(!is_empty(&session));
+    drop(under_way);
+    until("its place is free", || is_empty(&session)).await;
 }
