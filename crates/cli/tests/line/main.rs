@@ -17,6 +17,7 @@ mod concurrent;
 #[path = "../pyspark/environment.rs"]
 mod environment;
 mod hostile;
+mod metadata;
 mod queries;
 mod results;
 mod runs;

@@ -31,9 +31,15 @@ pub struct Server {
 impl Server {
     /// Starts a server over the tables of a directory; `None` where no cage can be made.
     pub fn start(line: u64, tables: &Path) -> Option<Self> {
+        Self::start_with(line, tables, &[])
+    }
+
+    /// The same with settings.
+    pub fn start_with(line: u64, tables: &Path, settings: &[&str]) -> Option<Self> {
         let cage = Cage::or_skip(line)?;
         let spill = spill_directory();
         let mut command = plimsoll("serve", line, &spill);
+        command.args(settings.iter().flat_map(|setting| ["--conf", setting]));
         command.args(["--listen", "127.0.0.1:0", "--report", "json", "--tables"]);
         let mut caged = cage.spawn(command.arg(tables)).unwrap();
         let address = caged.wait_for(PATIENCE, |told| {
