@@ -2,7 +2,9 @@
 //! ([`canonical`]). Their rows are in `plimsoll_storage`.
 
 mod canonical;
+mod evictions;
 mod manager;
 
 pub use self::manager::CachedPlan;
+pub(crate) use self::evictions::tell_evictions;
 pub(crate) use self::manager::{CacheManager, Compared, root_of};

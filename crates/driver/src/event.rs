@@ -96,6 +96,18 @@ pub enum EventKind {
         /// What it was cached as.
         name: Option<String>,
     },
+    /// Blocks of a cached plan left memory because others needed it: one event for all that left at once, where Spark has a
+    /// `SparkListenerBlockUpdated` for each block.
+    BlocksEvicted {
+        /// What the plan is cached as.
+        name: String,
+        /// How many blocks.
+        blocks: u64,
+        /// How many of them are on disk now. The others will be computed again when they are read.
+        blocks_on_disk: u64,
+        /// The memory that they held, in bytes.
+        bytes: u64,
+    },
     /// Whoever reads these events was too slow, and so many are lost to it.
     EventsDropped {
         /// How many.

@@ -12,7 +12,7 @@ use plimsoll_memory::{Bounds, DriverMemory, MemoryMode, Pressure, Region, Unifie
 use plimsoll_storage::BlockStore;
 
 use crate::answers;
-use crate::cache::CacheManager;
+use crate::cache::{CacheManager, tell_evictions};
 use crate::error::Error;
 use crate::outside::Outside;
 use crate::session::Changed;
@@ -100,13 +100,16 @@ impl Shared {
             .with_disk_manager_builder(spill.disk_manager(in_force.settings.spill.max_size))
             .with_memory_pool(Arc::new(Outside));
         let driver = DriverMemory::new(drivers_part(&in_force.layout));
+        let status = AppStatus::new(&driver, in_force.settings.history);
+        let cache = CacheManager::new(Arc::clone(&blocks));
+        tell_evictions(&blocks, &cache, &status);
         Ok(Self {
             runtime: runtime.build_arc().map_err(Error::planning_of)?,
             memory,
             pressure,
-            status: AppStatus::new(&driver, in_force.settings.history),
+            status,
             driver,
-            cache: CacheManager::new(blocks),
+            cache,
             global_views: Arc::new(MemorySchemaProvider::new()),
             ceiling: keeps_its_line.then_some(in_force.layout.line.bytes),
             spill,

@@ -341,6 +341,45 @@ async fn events_tell_of_settings_caches_and_sessions() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_tell_of_blocks_that_are_evicted_and_where_they_are() {
+    for (level, are_on_disk) in [("MEMORY_AND_DISK", true), ("MEMORY_ONLY", false)] {
+        let session = builder().memory("256m").build().unwrap();
+        let mut events = session.events();
+        let cache = format!(
+            "CACHE TABLE kept OPTIONS ('storageLevel' '{level}') AS SELECT id, repeat('y', 200) || id AS s FROM range(200000)"
+        );
+        rows(&session, &cache).await.unwrap();
+        let usage = session.cached()[0].usage;
+        assert_eq!(usage.evictions, 0, "{usage:?}");
+        let before = usage.memory;
+        session
+            .sql("SET spark.memory.fraction = 0.1")
+            .await
+            .unwrap();
+        let (mut evicted, mut on_disk, mut freed) = (0, 0, 0);
+        while evicted == 0 || evicted < session.cached()[0].usage.evictions {
+            let event = tokio::time::timeout(Duration::from_secs(60), events.next()).await;
+            let EventKind::BlocksEvicted {
+                name,
+                blocks,
+                blocks_on_disk,
+                bytes,
+            } = event.unwrap().unwrap().kind
+            else {
+                continue;
+            };
+            assert_eq!(name, "kept");
+            evicted += blocks;
+            on_disk += blocks_on_disk;
+            freed += bytes;
+        }
+        assert_eq!(on_disk, if are_on_disk { evicted } else { 0 });
+        let after = session.cached()[0].usage;
+        assert_eq!((after.evictions, after.memory), (evicted, before - freed));
+    }
+}
+
 #[tokio::test]
 async fn an_event_is_written_with_its_time_and_its_name() {
     let session = builder().memory("128m").build().unwrap();

@@ -275,6 +275,11 @@ impl Dataset {
         })
     }
 
+    /// Its number: the datasets of a store are counted from 0.
+    pub fn id(&self) -> u64 {
+        self.core.id
+    }
+
     /// How its blocks are kept.
     pub fn level(&self) -> StorageLevel {
         self.core.level

@@ -34,5 +34,5 @@ mod unit;
 
 pub use dataset::{CacheOptions, Dataset, Lineage, Usage};
 pub use scan::{CachedScanExec, lineage};
-pub use store::BlockStore;
+pub use store::{BlockStore, Evicted};
 pub use table::CachedTable;

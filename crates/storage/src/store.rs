@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use datafusion::common::Result;
 use datafusion::execution::disk_manager::DiskManager;
@@ -19,6 +19,34 @@ pub struct BlockStore {
     waits_for_disk: bool,
     order: Mutex<Order>,
     next_dataset: AtomicU64,
+    /// Who is told of evictions.
+    listener: OnceLock<Listener>,
+}
+
+type Listener = Box<dyn Fn(Evicted) + Send + Sync>;
+
+/// Blocks of one dataset that left memory at once because others needed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evicted {
+    /// The number of the dataset; see [`Dataset::id`](crate::Dataset::id).
+    pub dataset: u64,
+    /// How many blocks.
+    pub blocks: u64,
+    /// How many of them are on disk now. The others will be computed again.
+    pub blocks_on_disk: u64,
+    /// The memory that they held, in bytes.
+    pub bytes: u64,
+}
+
+impl Evicted {
+    fn none(dataset: u64) -> Self {
+        Self {
+            dataset,
+            blocks: 0,
+            blocks_on_disk: 0,
+            bytes: 0,
+        }
+    }
 }
 
 /// The blocks in memory by when they were used last, for each kind of memory.
@@ -65,10 +93,18 @@ impl BlockStore {
             waits_for_disk,
             order: Mutex::default(),
             next_dataset: AtomicU64::new(0),
+            listener: OnceLock::new(),
         });
         let evictor = Arc::new(Evictor(Arc::downgrade(&store)));
         store.memory.set_evictor(evictor);
         store
+    }
+
+    /// Tells `listener` of evictions from now on, unless there is one already. It is called with no lock held that others
+    /// wait for memory with, by whoever needs the memory, and has to be quick.
+    pub fn on_eviction(&self, listener: impl Fn(Evicted) + Send + Sync + 'static) {
+        // The first one stays.
+        let _ = self.listener.set(Box::new(listener));
     }
 
     /// A file for the blocks of a partition.
@@ -171,9 +207,10 @@ impl BlockStore {
 
     fn evict(&self, picked: Picked, mode: MemoryMode) -> u64 {
         let mut freed = 0;
+        let mut evicted: BTreeMap<u64, Evicted> = BTreeMap::new();
         for Victim {
             block,
-            goes_to_disk,
+            mut goes_to_disk,
         } in picked.victims
         {
             if goes_to_disk && let Err(error) = block.write() {
@@ -184,11 +221,20 @@ impl BlockStore {
                     continue;
                 }
                 warn!("a block of a cached table was dropped and will be computed again: {error}");
+                goes_to_disk = false;
             }
             let bytes = block.let_go();
             freed += bytes;
             block.core.counters.in_memory.sub(bytes);
             block.core.counters.evictions.add(1);
+            let dataset = block.id.dataset;
+            let of_dataset = evicted.entry(dataset).or_insert(Evicted::none(dataset));
+            of_dataset.blocks += 1;
+            of_dataset.blocks_on_disk += u64::from(goes_to_disk);
+            of_dataset.bytes += bytes;
+        }
+        if let Some(listener) = self.listener.get() {
+            evicted.into_values().for_each(listener);
         }
         freed
     }

@@ -218,6 +218,13 @@ impl CacheManager {
         failed.map_or(replaced, Err)
     }
 
+    /// The name of what is cached as this dataset.
+    pub(crate) fn name_of(&self, dataset: u64) -> Option<String> {
+        let cached = self.cached.read();
+        let is_it = |cached: &&Arc<Cached>| cached.dataset.id() == dataset;
+        cached.iter().find(is_it).map(|cached| cached.name.clone())
+    }
+
     /// What is cached.
     pub(crate) fn list(&self) -> Vec<CachedPlan> {
         let cached = self.cached.read();
