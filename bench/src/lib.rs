@@ -2,8 +2,10 @@
 //!
 //! Nothing here is part of the engine. The binaries are thin: `tpch-data` makes the data ([`tpch::ensure`]), `demo`
 //! runs the 22 queries on it ([`demo`]), `memory` runs them, hostile files ([`hostile`]), joins of large tables
-//! ([`large_joins`]) and the questions of H2O ([`h2o`]) in memory cgroups, `joins` and `sorts` run operators of ours beside DataFusion's ([`beside`]).
+//! ([`large_joins`]) and the questions of H2O ([`h2o`]) in memory cgroups, `joins` and `sorts` run operators of ours beside DataFusion's ([`beside`]),
+//! `advice` does what is advised ([`advice`]).
 
+pub mod advice;
 pub mod answers;
 pub mod beside;
 pub mod demo;
