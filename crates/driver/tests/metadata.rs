@@ -60,6 +60,12 @@ async fn the_least_of_the_retained_settings_bounds_the_history_also_while_the_se
     run(&session, "RESET").await;
     run(&session, "SELECT 1").await;
     assert_eq!(ids(&session), [7]);
+    // There is no record of a task, and it is said so.
+    let answer = session.sql("SET spark.ui.retainedTasks = 1").await.unwrap();
+    let told = "settings that are recorded but have no effect yet: spark.ui.retainedTasks";
+    assert_eq!(answer.notices, [told]);
+    run(&session, "SELECT 1").await;
+    assert_eq!(ids(&session), [7, 8]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use plimsoll_conf::{Machine, Surroundings};
 use plimsoll_driver::{EventKind, EventStream, Query, Rows, Session, Status};
+use tokio::time::timeout;
 
 const MIB: u64 = 1 << 20;
 
@@ -115,9 +116,11 @@ fn wide() -> String {
     )
 }
 
-/// Waits for an event that is this one.
+/// Waits for an event that is this one; it has to come before long.
 async fn told(events: &mut EventStream, kind: EventKind) {
-    while events.next().await.unwrap().kind != kind {}
+    let is_told = async { while events.next().await.unwrap().kind != kind {} };
+    let in_time = timeout(Duration::from_secs(60), is_told).await;
+    assert!(in_time.is_ok(), "not in a minute: {kind:?}");
 }
 
 /// Whether a query could begin now that needs as much as there is, and so begins beside no other.

@@ -1,6 +1,9 @@
+use std::time::Duration;
+
 use futures::StreamExt;
 use plimsoll_conf::Machine;
 use plimsoll_driver::{EventKind, EventStream, Session, Status};
+use tokio::time::timeout;
 
 use crate::process::{MIB, in_cage, until};
 use crate::sorts::Sort;
@@ -22,9 +25,11 @@ fn wide() -> String {
     branches.join(" UNION ALL ")
 }
 
-/// Waits for an event that is this one.
+/// Waits for an event that is this one; it has to come before long.
 async fn told(events: &mut EventStream, kind: EventKind) {
-    while events.next().await.unwrap().kind != kind {}
+    let is_told = async { while events.next().await.unwrap().kind != kind {} };
+    let in_time = timeout(Duration::from_secs(60), is_told).await;
+    assert!(in_time.is_ok(), "not in a minute: {kind:?}");
 }
 
 #[test]
