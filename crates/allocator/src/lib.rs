@@ -3,6 +3,7 @@
 //! A program that links this crate and calls [`install`] keeps to its line; one with another allocator has
 //! the engine's memory accounted for by what operators reserve, and no more.
 
+use std::ffi::CStr;
 use std::ptr;
 
 #[cfg(not(feature = "uncounted"))]
@@ -29,15 +30,25 @@ pub fn install() {
     plimsoll_memory::purge_with(purge);
 }
 
-/// Gives all freed pages back to the system now.
-fn purge() {
+/// Gives all freed pages back to the system now, but those that threads' caches hold on to.
+pub fn purge() {
     // The number stands for all arenas: MALLCTL_ARENAS_ALL in jemalloc.h.
-    const ALL_ARENAS: &std::ffi::CStr = c"arena.4096.purge";
-    // SAFETY: a control that takes and gives nothing, under a name that is a C string. It fails only if
-    // there is no such control, and then nothing was done.
+    control(c"arena.4096.purge");
+}
+
+/// Empties the cache that this thread has of what it freed, so that a [`purge`] can give its pages back. For a thread
+/// that will have nothing to do for a while: filling the cache anew takes time.
+pub fn empty_thread_cache() {
+    control(c"thread.tcache.flush");
+}
+
+/// Does what a control of jemalloc's stands for.
+fn control(name: &CStr) {
+    // SAFETY: each of the controls here takes and gives nothing, and the name is a C string. It fails only if there is
+    // no such control or nothing for it to do, and then nothing was done.
     unsafe {
         tikv_jemalloc_sys::mallctl(
-            ALL_ARENAS.as_ptr(),
+            name.as_ptr(),
             ptr::null_mut(),
             ptr::null_mut(),
             ptr::null_mut(),

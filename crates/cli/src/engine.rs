@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{self, SettingArgs};
 use crate::failure::Failure;
+use crate::idle;
 use crate::interrupt::Interrupts;
 use crate::settings;
 use crate::tell::tell;
@@ -63,6 +64,7 @@ impl Engine {
         };
         let session = Arc::new(open(conf, machine)?);
         plimsoll_connect::register_functions(&session);
+        idle::give_back_at_rest(workers.handle(), control.handle(), Arc::downgrade(&session));
         let mut engine = Self {
             session,
             workers,
@@ -123,6 +125,11 @@ impl Engine {
     pub fn renew_workers(&mut self) -> Result<(), Failure> {
         let settings = self.session.conf().settings()?;
         let workers = workers(&settings, &Machine::detect()?)?;
+        idle::give_back_at_rest(
+            workers.handle(),
+            self.control.handle(),
+            Arc::downgrade(&self.session),
+        );
         std::mem::replace(&mut self.workers, workers).shutdown_background();
         Ok(())
     }
@@ -155,6 +162,7 @@ fn workers(settings: &Settings, machine: &Machine) -> Result<Runtime, Failure> {
         .worker_threads(threads)
         .thread_name("task")
         .thread_stack_size(STACK)
+        .thread_keep_alive(idle::BLOCKING)
         .enable_all()
         .build()
         .map_err(|error| Failure::system("cannot start threads", &error))

@@ -3,6 +3,7 @@
 mod args;
 mod engine;
 mod failure;
+mod idle;
 mod interrupt;
 mod list;
 mod memory;

@@ -99,6 +99,7 @@ pub struct UnifiedMemory {
     /// Told of each eviction that is over.
     evicted: Condvar,
     tasks: Mutex<Vec<Weak<TaskMemory>>>,
+    tasks_begun: AtomicU64,
     hold: watch::Sender<bool>,
     user_code: AtomicU64,
     admission: Arc<Admission>,
@@ -158,6 +159,7 @@ impl UnifiedMemory {
             }),
             evicted: Condvar::new(),
             tasks: Mutex::default(),
+            tasks_begun: AtomicU64::new(0),
             hold: watch::Sender::new(false),
             user_code: AtomicU64::new(0),
             admission: Admission::new(Admission::LONGEST_WAIT),
@@ -229,11 +231,17 @@ impl UnifiedMemory {
         let mut tasks = self.tasks.lock();
         tasks.retain(|task| task.strong_count() > 0);
         tasks.push(Arc::downgrade(task));
+        self.tasks_begun.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The tasks that have not ended.
     pub fn tasks(&self) -> Vec<Arc<TaskMemory>> {
         self.tasks.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// How many tasks there were so far, with those that have not ended.
+    pub fn tasks_begun(&self) -> u64 {
+        self.tasks_begun.load(Ordering::Relaxed)
     }
 
     /// Holds back work that would need more memory, such as reading another batch, or lets it go on.
