@@ -1,5 +1,6 @@
 //! Makes cases out of numbers.
 
+mod aimed;
 mod relations;
 mod tables;
 
@@ -41,6 +42,9 @@ impl Scale {
 pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
     let mut random = Random::of_case(seed, number);
     let random = &mut random;
+    if let Some(goal) = aimed::Goal::of_case(seed, number) {
+        return aimed::case(goal, seed, number, random, scale);
+    }
     if random.percent(PRESSED) {
         return pressed(seed, number, random, scale);
     }
@@ -58,8 +62,9 @@ pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
     }
 }
 
-/// The share of cases that are made to be short of memory, in percent.
-const PRESSED: u64 = 50;
+/// The share of the cases without an aim that are made to be short of memory, in percent: with those that are aimed, a
+/// half of all.
+const PRESSED: u64 = 25;
 
 /// Joins of large sides, one with a key that most of its rows have, in hardly any memory: what a random case comes to
 /// once in a thousand, and only for some types of joins.
@@ -116,6 +121,20 @@ mod tests {
             assert_eq!(made, case(7, number, Scale::FULL));
             let text = serde_json::to_string(&made).unwrap();
             assert_eq!(made, serde_json::from_str(&text).unwrap());
+        }
+    }
+
+    #[test]
+    fn each_goal_has_its_turn_in_any_few_cases_of_a_seed() {
+        let turns = aimed::Goal::all().count() as u64 * aimed::EVERY;
+        for (seed, first) in [(1, 0), (2, 100), (u64::MAX, 1000)] {
+            let goals = (first..first + 4 * turns)
+                .filter_map(|number| aimed::Goal::of_case(seed, number))
+                .collect::<Vec<_>>();
+            for goal in aimed::Goal::all() {
+                let times = goals.iter().filter(|other| **other == goal).count();
+                assert_eq!(times, 4, "{goal:?} in the cases of {seed} from {first}");
+            }
         }
     }
 

@@ -312,6 +312,27 @@ fn places(columns: &[Known], numbers: &[u16], will_do: impl Fn(&Known) -> bool) 
     places
 }
 
+/// The numbers that stand for these columns of two sides, where [`pairs`] looks for a pair among columns that will do.
+pub(crate) fn pair_of(
+    left: &[Known],
+    right: &[Known],
+    (from_left, from_right): (usize, usize),
+    will_do: impl Fn(&Kind) -> bool,
+) -> Pair {
+    let kind = &left[from_left].kind;
+    let before = |columns: &[Known], will_do: &dyn Fn(&Kind) -> bool| {
+        let columns = columns.iter().filter(|column| will_do(&column.kind));
+        columns.count() as u16
+    };
+    Pair {
+        left: before(&left[..from_left], &will_do),
+        right: before(&right[..from_right], &|other| {
+            will_do(other) && kind.is_comparable_with(other)
+        }),
+        null_safe: false,
+    }
+}
+
 /// The pairs of columns that can be held against each other, and whether null equals null.
 fn pairs(
     left: &[Known],

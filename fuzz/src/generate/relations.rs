@@ -5,7 +5,7 @@ use crate::relation::{
     Aggregate, Call, Frame, Function, Join, JoinKind, Operation, Order, Pair, Predicate, Relation,
     Says, Set, Sort, SortColumn, Test, TestKind, Window, WindowCall, WindowFunction,
 };
-use crate::sql::{Dialect, Written, write};
+use crate::sql::{Dialect, Written, pair_of, write};
 
 /// How many pairs may be looked at for each row that may come of it.
 const PAIRS_TO_ROWS: f64 = 10.0;
@@ -76,14 +76,14 @@ pub(super) fn pressed(random: &mut Random, tables: &[Table], scale: Scale) -> Re
     }
 }
 
-struct Maker<'a> {
-    random: &'a mut Random,
-    tables: &'a [Table],
-    scale: Scale,
+pub(super) struct Maker<'a> {
+    pub(super) random: &'a mut Random,
+    pub(super) tables: &'a [Table],
+    pub(super) scale: Scale,
 }
 
 impl Maker<'_> {
-    fn write(&self, relation: &Relation) -> Written {
+    pub(super) fn write(&self, relation: &Relation) -> Written {
         write(relation, self.tables, Dialect::DataFusion)
     }
 
@@ -166,11 +166,12 @@ impl Maker<'_> {
 
     /// Two relations joined by their second columns, which are keys; the left one alone if the keys are too hot.
     fn join_by_key(&mut self, left: Relation, right: Relation) -> Relation {
+        let (l, r) = (self.write(&left), self.write(&right));
+        let keys = pair_of(&l.columns, &r.columns, (1, 1), |_| true);
         let on = |null_safe| {
             vec![Pair {
-                left: 1,
-                right: 1,
                 null_safe,
+                ..keys.clone()
             }]
         };
         let join = |kind, null_safe, residual| {

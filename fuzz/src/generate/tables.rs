@@ -55,7 +55,7 @@ fn table(random: &mut Random, keys: &[Kind], scale: Scale) -> Table {
 }
 
 /// A table of so many rows, or of fewer where they would be too many bytes.
-fn within(scale: Scale, columns: Vec<Column>, rows: u64, storage: Storage) -> Table {
+pub(super) fn within(scale: Scale, columns: Vec<Column>, rows: u64, storage: Storage) -> Table {
     let mut table = Table {
         rows: vec![(0, rows as u32)],
         columns,
@@ -71,7 +71,7 @@ fn within(scale: Scale, columns: Vec<Column>, rows: u64, storage: Storage) -> Ta
     table
 }
 
-fn storage(random: &mut Random) -> Storage {
+pub(super) fn storage(random: &mut Random) -> Storage {
     match random.percent(60) {
         true => Storage::Parquet {
             files: random.between(1, 4) as u8,
@@ -84,7 +84,7 @@ fn storage(random: &mut Random) -> Storage {
     }
 }
 
-fn number_of_row(random: &mut Random) -> Column {
+pub(super) fn number_of_row(random: &mut Random) -> Column {
     Column {
         seed: random.number(),
         kind: Kind::whole(*random.pick(&[32, 64]), true),
@@ -156,6 +156,20 @@ fn key_kind(random: &mut Random) -> Kind {
             bits: *random.pick(&[32, 64]),
         },
         _ => any_kind(random, 1),
+    }
+}
+
+/// A kind of key of which each row of a table can have a value of its own.
+pub(super) fn key_of_many_values(random: &mut Random) -> Kind {
+    loop {
+        let kind = key_kind(random);
+        let has_few = matches!(
+            kind,
+            Kind::Boolean | Kind::Whole { bits: ..=16, .. } | Kind::List(_) | Kind::Struct(_)
+        );
+        if !has_few {
+            return kind;
+        }
     }
 }
 
