@@ -38,9 +38,8 @@ const MODES: [MemoryMode; 3] = [MemoryMode::OnHeap, MemoryMode::OffHeap, MemoryM
 ///    the floor for each consumer and a quarter of the region in all, is counted, and is the first
 ///    to be repaid.
 /// 2. Above it, a consumer that can spill leaves free what the other spilling consumers that have
-///    begun lack of their claim, and what those that cannot spill (the merge of a sort) lack of theirs, between a
-///    sixteenth and a quarter of all; it is refused while there is an overdraft, so that whoever holds
-///    more than the floor spills and makes room.
+///    begun lack of their claim, and what those that cannot spill (the merge of a sort) lack of a quarter of all; it is
+///    refused while there is an overdraft, so that whoever holds more than the floor spills and makes room.
 /// 3. A consumer that cannot spill (the build side of a hash join) would fail if refused: it takes
 ///    all that is free.
 ///
