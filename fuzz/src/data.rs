@@ -33,7 +33,12 @@ impl Table {
             .iter()
             .map(|column| {
                 let ordinals: Vec<_> = self.row_numbers().map(|row| column.ordinal(row)).collect();
-                column.kind.array(&ordinals)
+                let mut array = column.kind.array(&ordinals);
+                // How much memory a table takes is for the case to say, and not for who built its buffers.
+                if let Some(array) = Arc::get_mut(&mut array) {
+                    array.shrink_to_fit();
+                }
+                array
             })
             .collect();
         RecordBatch::try_new(self.schema(), columns).context("a table of a case is no batch")

@@ -125,20 +125,6 @@ mod tests {
     }
 
     #[test]
-    fn each_goal_has_its_turn_in_any_few_cases_of_a_seed() {
-        let turns = aimed::Goal::all().count() as u64 * aimed::EVERY;
-        for (seed, first) in [(1, 0), (2, 100), (u64::MAX, 1000)] {
-            let goals = (first..first + 4 * turns)
-                .filter_map(|number| aimed::Goal::of_case(seed, number))
-                .collect::<Vec<_>>();
-            for goal in aimed::Goal::all() {
-                let times = goals.iter().filter(|other| **other == goal).count();
-                assert_eq!(times, 4, "{goal:?} in the cases of {seed} from {first}");
-            }
-        }
-    }
-
-    #[test]
     fn no_part_of_a_query_is_estimated_to_be_endless() {
         for number in 0..200 {
             let made = case(8, number, Scale::SMALL);

@@ -2,16 +2,17 @@
 //! type needs the right side built, a build side needs rows that somebody above asks for, and who holds memory and waits
 //! is asked to give it back only by somebody else who begins to need it then.
 
+mod query;
+mod sides;
+
+use query::Aim;
+use sides::Sides;
+
+use super::Scale;
 use super::relations::Maker;
-use super::{Scale, tables};
-use crate::case::{Case, Column, Environment, Options, Spread, Storage, Table, Way};
-use crate::kind::{Kind, Layout};
+use crate::case::{Case, Environment, Options, Table, Way};
 use crate::random::{Random, mix};
-use crate::relation::{
-    Aggregate, Call, Frame, Function, Join, JoinKind, Order, Pair, Predicate, Relation, Says, Sort,
-    SortColumn, Test, TestKind, Window, WindowCall, WindowFunction,
-};
-use crate::sql::{Written, pair_of};
+use crate::relation::JoinKind;
 
 /// Each so many'th case is aimed.
 pub(super) const EVERY: u64 = 3;
@@ -149,13 +150,16 @@ fn environment(goal: Goal, random: &mut Random, tables: &[Table], memory: u64) -
     let rows = tables.iter().map(Table::row_count).max().unwrap_or(0);
     let partitions = match goal.situation {
         Situation::HotBuild => random.between(1, 4) as u8,
-        // Each partition of each operator has a claim to a share, and who has that already is not given what others hold.
-        Situation::IdleBuild => *random.weighted(&[(8, 1), (1, 2), (1, 4)]),
+        // Each partition asks for itself, so that whoever asks has little yet when nothing is free any more.
+        Situation::IdleBuild => *random.weighted(&[(2, 2), (3, 3), (4, 4)]),
     };
     // A merge of sorted partitions holds a batch of each.
-    let most_rows = if partitions == 1 { 1024 } else { 256 };
+    let most_rows = match (goal.situation, partitions) {
+        (Situation::HotBuild, 1) => 1024,
+        _ => 256,
+    };
     let options = Options {
-        batch_rows: (*random.pick(&[64, 256, most_rows])).max((rows / 256) as u32),
+        batch_rows: (*random.pick(&[64, 128, most_rows])).max((rows / 256) as u32),
         partitions,
         single_partition_threshold: 0,
         hash_joins: true,
@@ -171,322 +175,60 @@ fn environment(goal: Goal, random: &mut Random, tables: &[Table], memory: u64) -
     }
 }
 
-/// What the columns of both sides have in common.
-struct Sides {
-    key: Kind,
-    /// How many texts.
-    texts: usize,
-    /// Characters of the first. Each other has some more, so that not all of what keeps them grows at the same moment.
-    width: u16,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Sides {
-    fn new(random: &mut Random, situation: Situation, has_long_key: bool) -> Self {
-        let key = match has_long_key {
-            true => long_text(random, 200),
-            false => tables::key_of_many_values(random),
-        };
-        let (texts, width) = match situation {
-            Situation::HotBuild => (1, *random.pick(&[100, 180, 250])),
-            // While a table is made its largest column is there twice: one of many leaves little free afterwards.
-            Situation::IdleBuild => (6, *random.pick(&[16, 24])),
-        };
-        Self { key, texts, width }
-    }
-
-    fn hot(&self, join: Type, random: &mut Random, memory: u64, scale: Scale) -> Vec<Table> {
-        let most = match join {
-            // The other side has to be the larger one.
-            Type::RightMark => scale.bytes * 6 / 10,
-            _ => scale.bytes,
-        };
-        let bytes = (memory * random.between(35, 50) / 10).min(most);
-        let distinct = scale.rows / 6;
-        // With more, what went to disk would be taken for beyond cutting before it is cut.
-        let hot = Spread::Hot(distinct as u32, *random.pick(&[40, 50, 60]));
-        let nulls = *random.pick(&[0, 0, 5]);
-        let build = self.table(random, hot, nulls, bytes, scale);
-        let probe_rows = match join {
-            Type::RightMark => build.row_count() * 3 / 2,
-            _ => random.between(distinct / 2, distinct * 2),
-        };
-        // Its first row has the hot key, if it is not a NULL.
-        let mut probe = self.table(random, Spread::Unique, 0, scale.bytes, scale);
-        self.limit(&mut probe, probe_rows);
-        same_storage(join, &mut probe, &build);
-        vec![build, probe]
-    }
-
-    fn idle(&self, join: Type, random: &mut Random, memory: u64, scale: Scale) -> Vec<Table> {
-        // Batches take up to half as much again as their rows, and all have to fit: what goes to disk is not there to be
-        // taken back.
-        let bytes = memory * random.between(45, 52) / 100;
-        let nulls = *random.pick(&[0, 0, 5]);
-        let build = self.table(random, Spread::Unique, nulls, bytes, scale);
-        let other = memory * random.between(22, 27) / 100;
-        let other = self.table(random, Spread::Unique, 0, other, scale);
-        let keys = Spread::Uniform((build.row_count() * 2).max(1) as u32);
-        let nulls = match join {
-            // It would be the end of the join.
-            Type::NullAwareAnti => 0,
-            _ => *random.pick(&[0, 0, 5]),
-        };
-        let bytes = (memory * random.between(30, 45) / 10).min(scale.bytes);
-        let mut probe = self.table(random, keys, nulls, bytes, scale);
-        same_storage(join, &mut probe, &build);
-        vec![build, probe, other]
-    }
-
-    /// A table of a number, a key and a text, of so many bytes.
-    fn table(
-        &self,
-        random: &mut Random,
-        spread: Spread,
-        nulls: u8,
-        bytes: u64,
-        scale: Scale,
-    ) -> Table {
-        let column = |random: &mut Random, kind, spread, nulls| Column {
-            seed: random.number(),
-            kind,
-            spread,
-            first: 0,
-            nulls,
-            specials: 0,
-        };
-        let mut columns = vec![
-            tables::number_of_row(random),
-            column(random, self.key.clone(), spread, nulls),
-        ];
-        columns.extend((0..self.texts).map(|number| {
-            let text = long_text(random, self.width + 7 * number as u16);
-            let nulls = *random.pick(&[0, 0, 10]);
-            column(random, text, Spread::Unique, nulls)
-        }));
-        let mut storage = tables::storage(random);
-        if let Storage::Memory { batch_rows, .. } = &mut storage {
-            // The judge takes long for very many batches.
-            *batch_rows = (*batch_rows).max(100);
+    #[test]
+    fn each_goal_has_its_turn_in_any_few_cases_of_a_seed() {
+        let turns = Goal::all().count() as u64 * EVERY;
+        for (seed, first) in [(1, 0), (2, 100), (u64::MAX, 1000)] {
+            let numbers = first..first + 4 * turns;
+            let goals: Vec<_> = numbers
+                .filter_map(|number| Goal::of_case(seed, number))
+                .collect();
+            for goal in Goal::all() {
+                let times = goals.iter().filter(|other| **other == goal).count();
+                assert_eq!(times, 4, "{goal:?} in the cases of {seed} from {first}");
+            }
         }
-        let scale = Scale { bytes, ..scale };
-        tables::within(scale, columns, scale.rows, storage)
     }
 
-    fn limit(&self, table: &mut Table, rows: u64) {
-        table.rows = vec![(0, rows.min(table.row_count()) as u32)];
-    }
-}
-
-/// Sees to it that statistics of the two sides can be compared, where that decides which is built: those of a table in
-/// memory count what its batches share once for each of them.
-fn same_storage(join: Type, probe: &mut Table, build: &Table) {
-    if join == Type::RightMark {
-        probe.storage = build.storage.clone();
-    }
-}
-
-/// Texts that are as long in memory as they are.
-fn long_text(random: &mut Random, width: u16) -> Kind {
-    let layout = *random.pick(&[Layout::Plain, Layout::Plain, Layout::Large, Layout::View]);
-    Kind::Text { width, layout }
-}
-
-struct Aim<'a> {
-    goal: Goal,
-    has_residual: bool,
-    maker: Maker<'a>,
-}
-
-impl Aim<'_> {
-    fn query(&mut self) -> Relation {
-        let (build, probe) = (Relation::Table(BUILD), Relation::Table(PROBE));
-        let query = match (self.goal.situation, self.goal.join) {
-            (Situation::HotBuild, _) => self.join(build, probe),
-            // Nobody knows how large a join is, and so which side of another one is the larger.
-            (Situation::IdleBuild, Type::RightMark) => {
-                let probe = self.hungry(probe);
-                let join = self.join(build, probe);
-                self.beside_another(join)
-            }
-            (Situation::IdleBuild, _) => {
-                let probe = self.hungry(probe);
-                let probe = self.beside_another(probe);
-                self.join(build, probe)
-            }
-        };
-        self.around(query)
-    }
-
-    /// Something that needs memory of its own for all its input, before its first row comes out.
-    fn hungry(&mut self, input: Relation) -> Relation {
-        let columns = (0..self.maker.tables[usize::from(PROBE)].columns.len() as u16).collect();
-        // What nobody asks for is not computed; groups are there all the same.
-        if !self.goal.join.gives_probe() || self.maker.random.percent(50) {
-            return Relation::Distinct(Box::new(input), columns);
-        }
-        let function = *self.maker.random.pick(&[
-            WindowFunction::Rank,
-            WindowFunction::RowNumber,
-            WindowFunction::Lag(1),
-            WindowFunction::Count,
-        ]);
-        Relation::Window(Box::new(Window {
-            input,
-            columns,
-            partition: self.maker.random.below(2) as u8,
-            calls: vec![WindowCall {
-                function,
-                argument: NUMBER,
-                frame: Frame::Default,
-            }],
-        }))
-    }
-
-    /// Rows that are probed by another join, whose build side is idle too: who has little is given what others hold, so
-    /// that little has to be free when somebody begins.
-    fn beside_another(&mut self, input: Relation) -> Relation {
-        let other = Relation::Table(OTHER);
-        let residual = self.residual(&other, &input);
-        let kind = *self
-            .maker
-            .random
-            .pick(&[JoinKind::RightSemi, JoinKind::RightAnti]);
-        self.written(kind, other, input, residual)
-    }
-
-    /// The join, with the side to be built where its operator has it in the end.
-    fn join(&mut self, build: Relation, probe: Relation) -> Relation {
-        use TestKind as T;
-        let of_the_rest = self.maker.random.percent(50);
-        let (left, right) = match self.goal.join {
-            Type::RightMark => (&probe, &build),
-            _ => (&build, &probe),
-        };
-        let residual = match self.has_residual {
-            true => self.residual(left, right),
-            false => Vec::new(),
-        };
-        match self.goal.join {
-            Type::Written(JoinKind::LeftSemi) if of_the_rest => {
-                let says = *self.maker.random.pick(&[T::Exists, T::In]);
-                self.test(says, build, probe, residual, None)
-            }
-            Type::Written(JoinKind::LeftAnti) if of_the_rest => {
-                self.test(T::NotExists, build, probe, residual, None)
-            }
-            Type::Written(kind) => self.written(kind, build, probe, residual),
-            Type::LeftMark | Type::RightMark => {
-                let says = *self.maker.random.pick(&[T::Exists, T::NotExists, T::In]);
-                let or = Predicate {
-                    column: NUMBER,
-                    says: Says::Compare(Order::Less, self.maker.random.below(1 << 20)),
-                };
-                match self.goal.join {
-                    Type::RightMark => self.test(says, probe, build, residual, Some(or)),
-                    _ => self.test(says, build, probe, residual, Some(or)),
+    #[test]
+    fn sides_are_as_large_as_the_goal_needs_them() {
+        for number in 0..300 {
+            let Some(goal) = Goal::of_case(3, number) else {
+                continue;
+            };
+            let case = crate::generate::case(3, number, Scale::FULL);
+            let memory = case.environment.memory;
+            let [build, probe, ..] = case.tables.as_slice() else {
+                panic!("{goal:?} has {} tables", case.tables.len());
+            };
+            match goal.situation {
+                Situation::HotBuild => {
+                    assert!(build.bytes() > 2 * memory, "{goal:?}: {}", build.bytes());
+                    assert!(build.columns[KEY].spread.hottest(build.row_count()) >= 0.4);
+                }
+                Situation::IdleBuild => {
+                    assert!(build.bytes() < memory, "{goal:?}: {}", build.bytes());
+                    assert!(probe.bytes() > 2 * memory, "{goal:?}: {}", probe.bytes());
                 }
             }
-            Type::NullAwareAnti => self.test(T::NotIn, build, probe, Vec::new(), None),
-        }
-    }
-
-    fn written(
-        &mut self,
-        kind: JoinKind,
-        left: Relation,
-        right: Relation,
-        residual: Vec<(Pair, Order)>,
-    ) -> Relation {
-        let (l, r) = (self.maker.write(&left), self.maker.write(&right));
-        // Where both sides have NULLs there would be very many pairs of them.
-        let has_nulls = |side: &Written| side.columns[KEY].nulls > 0.0;
-        let may_be_null_safe = !(has_nulls(&l) && has_nulls(&r));
-        let mut key = pair_of(&l.columns, &r.columns, (KEY, KEY), |_| true);
-        key.null_safe = may_be_null_safe && self.maker.random.percent(15);
-        Relation::Join(Box::new(Join {
-            left,
-            right,
-            kind,
-            on: vec![key],
-            residual,
-            using: false,
-        }))
-    }
-
-    fn test(
-        &mut self,
-        says: TestKind,
-        input: Relation,
-        inner: Relation,
-        residual: Vec<(Pair, Order)>,
-        or: Option<Predicate>,
-    ) -> Relation {
-        let (l, r) = (self.maker.write(&input), self.maker.write(&inner));
-        Relation::Test(Box::new(Test {
-            on: vec![pair_of(&l.columns, &r.columns, (KEY, KEY), |_| true)],
-            input,
-            inner,
-            says,
-            residual,
-            or,
-        }))
-    }
-
-    /// A condition on the texts of both sides, all of them, so that all are built.
-    fn residual(&mut self, left: &Relation, right: &Relation) -> Vec<(Pair, Order)> {
-        let (l, r) = (self.maker.write(left), self.maker.write(right));
-        let texts = FIRST_TEXT..self.maker.tables[usize::from(BUILD)].columns.len();
-        let order = match texts.len() {
-            1 => *self
-                .maker
-                .random
-                .pick(&[Order::NotEqual, Order::Less, Order::Greater]),
-            _ => Order::NotEqual,
-        };
-        let orderable = |kind: &Kind| kind.is_orderable();
-        let pair = |text| pair_of(&l.columns, &r.columns, (text, text), orderable);
-        texts.map(|text| (pair(text), order)).collect()
-    }
-
-    /// Something around the join that asks for all its columns.
-    fn around(&mut self, input: Relation) -> Relation {
-        let columns = self.maker.write(&input).columns.len() as u16;
-        match self.maker.random.below(10) {
-            0..=2 => input,
-            3..=6 => {
-                let column = |column| SortColumn {
-                    column,
-                    descending: self.maker.random.percent(40),
-                    nulls_first: self.maker.random.percent(50),
-                };
-                Relation::Sort(Box::new(Sort {
-                    columns: (0..columns).map(column).collect(),
-                    input,
-                    limit: None,
-                    offset: 0,
-                }))
+            // Without it there would be no such join, or one that has nothing to do.
+            match goal.join {
+                Type::RightMark => {
+                    assert!(probe.bytes() > build.bytes(), "{goal:?}");
+                    assert!(probe.row_count() > build.row_count(), "{goal:?}");
+                    assert_eq!(probe.storage, build.storage);
+                }
+                Type::NullAwareAnti => assert_eq!(probe.columns[KEY].nulls, 0),
+                _ => {}
             }
-            _ => {
-                let call = |argument| Call {
-                    function: match self.maker.random.percent(50) {
-                        true => Function::Least,
-                        false => Function::Greatest,
-                    },
-                    argument,
-                    distinct: false,
-                };
-                let count = Call {
-                    function: Function::CountRows,
-                    argument: 0,
-                    distinct: false,
-                };
-                Relation::Aggregate(Box::new(Aggregate {
-                    calls: (0..columns).map(call).chain([count]).collect(),
-                    input,
-                    keys: Vec::new(),
-                    rollup: false,
-                }))
-            }
+            let Way::Engine(options) = &case.environment.way else {
+                panic!("{goal:?} is left to a session");
+            };
+            assert_eq!(options.swap_sides, goal.join == Type::RightMark);
         }
     }
 }

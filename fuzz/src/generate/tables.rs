@@ -71,16 +71,20 @@ pub(super) fn within(scale: Scale, columns: Vec<Column>, rows: u64, storage: Sto
     table
 }
 
-pub(super) fn storage(random: &mut Random) -> Storage {
+fn storage(random: &mut Random) -> Storage {
     match random.percent(60) {
-        true => Storage::Parquet {
-            files: random.between(1, 4) as u8,
-            row_group: *random.pick(&[100, 1000, 10_000, 100_000]),
-        },
+        true => in_files(random),
         false => Storage::Memory {
             partitions: random.between(1, 4) as u8,
             batch_rows: *random.pick(&[1, 100, 1000, 8192, 20_000]),
         },
+    }
+}
+
+pub(super) fn in_files(random: &mut Random) -> Storage {
+    Storage::Parquet {
+        files: random.between(1, 4) as u8,
+        row_group: *random.pick(&[100, 1000, 10_000, 100_000]),
     }
 }
 
