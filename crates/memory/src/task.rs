@@ -318,12 +318,12 @@ impl TaskMemory {
         })
     }
 
-    /// How much the other operators of the task are asked to give back for a consumer that was
-    /// refused: nothing if it can spill and has half an equal share already.
+    /// How much the other operators of the task are asked to give back for a consumer that was refused: nothing if it can
+    /// spill and has an equal share already. Those that were first may hold what it has a claim to by now.
     fn wanted_of_others(&self, consumer: &MemoryConsumer, bytes: u64) -> Option<u64> {
         let state = self.state.lock();
         let after = state.ledger.held_by(consumer.id()).saturating_add(bytes);
-        let share = self.limit() / (2 * state.ledger.spilling_consumers().max(1));
+        let share = self.limit() / state.ledger.spilling_consumers().max(1);
         let is_entitled = !consumer.can_spill() || after <= share;
         is_entitled.then(|| bytes.max(self.quantum))
     }
