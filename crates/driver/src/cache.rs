@@ -5,6 +5,6 @@ mod canonical;
 mod evictions;
 mod manager;
 
-pub use self::manager::CachedPlan;
 pub(crate) use self::evictions::tell_evictions;
+pub use self::manager::CachedPlan;
 pub(crate) use self::manager::{CacheManager, Compared, root_of};
