@@ -203,7 +203,8 @@ fn kept(
         // Which thread gets how many rows differs from run to run, and one of them may be a little short.
         Promise::NoSpill => spilled_after <= spilled_before / 10,
         Promise::LessSpill => spilled_after <= spilled_before / 4 * 3,
-        Promise::NoEviction => after.evicted == 0,
+        // Blocks that never were in memory are not evicted from it.
+        Promise::NoEviction => after.evicted == 0 && after.beside == 0,
         Promise::NoError => !failed,
         Promise::Further => !failed || after.scanned(of) > before.scanned(of),
     };

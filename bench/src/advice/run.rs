@@ -58,6 +58,8 @@ pub struct Outcome {
     pub queries: Vec<Seen>,
     /// Blocks that left memory or were read from disk, and partitions computed again.
     pub evicted: u64,
+    /// Bytes of what is cached in memory as far as it goes that are not there, but on disk.
+    pub beside: u64,
     /// What the run was advised, most helpful first.
     pub advice: Vec<Advice>,
     /// The first line that was printed beside the rows, which is the error if there is one.
@@ -136,9 +138,12 @@ impl Run {
                 run.options.push((option, value.clone()));
             }
             Change::Uncache { name } => {
-                let last = run.statements.len().checked_sub(1)?;
+                let cache = format!("CACHE TABLE {name}");
+                let mut statements = run.statements.iter();
+                let place = statements.position(|statement| statement.starts_with(&cache))?;
+                // It is read by nothing, so that nobody misses it in between.
                 let uncache = format!("UNCACHE TABLE {name}");
-                run.statements.insert(last, uncache);
+                run.statements.insert(place + 1, uncache);
             }
             Change::StorageLevel { name, level } => {
                 let cache = format!("CACHE TABLE {name}");
@@ -203,9 +208,14 @@ fn outcome(told: &str) -> Result<Outcome> {
         let events = ["evictions", "disk_reads", "recomputes"];
         events.iter().filter_map(|event| plan[event].as_u64()).sum()
     };
+    let beside = |plan: &Value| match plan["level"].as_str() {
+        Some(level) if level.starts_with("MEMORY") => plan["disk"].as_u64().unwrap_or(0),
+        _ => 0,
+    };
     Ok(Outcome {
         queries: list("queries").iter().map(seen).collect::<Result<_>>()?,
         evicted: list("cached").iter().map(evicted).sum(),
+        beside: list("cached").iter().map(beside).sum(),
         advice: serde_json::from_value(report["advice"].clone())?,
         told: told.lines().next().unwrap_or_default().to_owned(),
     })

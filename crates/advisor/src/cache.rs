@@ -16,7 +16,7 @@ const SPARE: f64 = 1.4;
 const MOST_FRACTION: f64 = 0.9;
 
 /// What would have kept cached blocks in memory, most helpful first: nothing if none had to leave it. `execution` is the
-/// most execution memory, in bytes, that queries held meanwhile.
+/// most execution memory, in bytes, that a query would have held meanwhile, had it kept what it wrote to disk.
 pub fn for_cache(
     cached: &[Cached],
     execution: u64,
@@ -28,7 +28,11 @@ pub fn for_cache(
         .filter(|cached| cached.suffers() && cached.in_full > 0)
         .max_by_key(|cached| cached.in_full);
     let (Some(worst), Some(line)) = (worst, Line::of(circumstances)) else {
-        return Vec::new();
+        return in_memory
+            .into_iter()
+            .find_map(in_vain)
+            .into_iter()
+            .collect();
     };
     let case = Case {
         full: in_memory.iter().map(|cached| cached.in_full).sum(),
@@ -45,6 +49,34 @@ pub fn for_cache(
         case.serialized(),
     ];
     all.into_iter().flatten().take(MOST).collect()
+}
+
+/// No longer to cache what does not come to stay in memory, of which nobody knows how much it would take.
+fn in_vain(cached: &Cached) -> Option<Advice> {
+    (cached.suffers() && cached.memory == 0).then(|| Advice {
+        change: Change::Uncache {
+            name: cached.name.clone(),
+        },
+        reason: format!("{}, and nothing of it is in memory", finding(cached)),
+        promise: Promise::NoEviction,
+    })
+}
+
+fn finding(cached: &Cached) -> String {
+    let events = [
+        (cached.evictions, "evicted", "block"),
+        (cached.disk_reads, "read from disk", "block"),
+        (cached.recomputes, "computed again", "partition"),
+    ];
+    let events: Vec<String> = events
+        .into_iter()
+        .filter(|(times, ..)| *times > 0)
+        .map(|(times, what, of)| {
+            let plural = if times == 1 { "" } else { "s" };
+            format!("{times} {of}{plural} {what}")
+        })
+        .collect();
+    format!("{} had {}", cached.name, events.join(", "))
 }
 
 struct Case<'a> {
@@ -68,28 +100,10 @@ impl Case<'_> {
         region.max(free) as f64 >= bytes as f64 * SPARE
     }
 
-    fn finding(&self) -> String {
-        let worst = self.worst;
-        let events = [
-            (worst.evictions, "evicted", "block"),
-            (worst.disk_reads, "read from disk", "block"),
-            (worst.recomputes, "computed again", "partition"),
-        ];
-        let events: Vec<String> = events
-            .into_iter()
-            .filter(|(times, ..)| *times > 0)
-            .map(|(times, what, of)| {
-                let plural = if times == 1 { "" } else { "s" };
-                format!("{times} {of}{plural} {what}")
-            })
-            .collect();
-        format!("{} had {}", worst.name, events.join(", "))
-    }
-
     fn advice(&self, change: Change, why: &str) -> Advice {
         Advice {
             change,
-            reason: format!("{}{why}", self.finding()),
+            reason: format!("{}{why}", finding(self.worst)),
             promise: Promise::NoEviction,
         }
     }

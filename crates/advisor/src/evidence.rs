@@ -44,6 +44,12 @@ pub struct QueryEvidence {
     /// Whether rows were exchanged between threads: an exchange holds what one of them was not ready to take, which is
     /// more where there is more room.
     pub has_exchange: bool,
+    /// About what exchanges would have held at once of what they wrote to disk, which they do not say.
+    pub exchanged: u64,
+    /// Whether it ran on fewer threads than it would with more memory.
+    pub was_cut: bool,
+    /// Whether it aggregated by group: on several threads groups are held before an exchange and behind it.
+    pub has_groups: bool,
     /// What it failed of, if it was for lack of memory or disk.
     pub failure: Option<Failure>,
     /// What was cached while it ran.

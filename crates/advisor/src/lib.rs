@@ -27,7 +27,7 @@
 //! let advice = for_query(&evidence, &circumstances);
 //! assert_eq!(
 //!     advice[0].to_string(),
-//!     "--memory 1536m: ExternalSortExec spilled 700 MiB, and the query would have held 600 MiB"
+//!     "--memory 1600m: ExternalSortExec spilled 700 MiB, and the query would have held 600 MiB"
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

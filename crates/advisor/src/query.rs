@@ -10,12 +10,24 @@ use crate::line::{Bound, Line, Raised, nominal};
 
 /// What is asked for beyond what would have been held: with more memory batches are larger, and tables that are filled to
 /// the brim have grown by doubling.
-const SPARE: f64 = 1.2;
+const SPARE: f64 = 1.3;
 
-/// The same beside an exchange, which holds more where there is more room.
-const SPARE_BESIDE_EXCHANGE: f64 = 1.4;
+/// The same beside an exchange, which holds more where there is more room, and whose readers keep a claim to what they
+/// have given back.
+const SPARE_BESIDE_EXCHANGE: f64 = 1.5;
 
-/// The same for what is known only from a part of the input.
+/// The same for groups, whose number is known only once all rows were seen, and which are held before an exchange and
+/// behind it.
+const SPARE_OF_GROUPS: f64 = 1.8;
+
+/// The same for groups where the query will run on more threads: each aggregates for itself what one did for all, and
+/// what they come to is held again behind an exchange.
+const SPARE_OF_CUT_GROUPS: f64 = 3.0;
+
+/// The same for what failed, of which it is not known what was still to come.
+const SPARE_OF_FAILED: f64 = 1.8;
+
+/// The same for sizes other than execution memory, from the part of the input that was read.
 const SPARE_OF_GUESS: f64 = 1.4;
 
 /// What would have helped a query, most helpful first: nothing if it neither failed for lack of memory or disk nor
@@ -79,25 +91,22 @@ impl Case<'_> {
             _ => 0,
         };
         let held = self.evidence.ample.max(self.evidence.peak_demand);
-        let so_far = held + lacking + self.on_disk_of_exchanges();
-        let spare = match self.read() < 1.0 {
-            true => SPARE_OF_GUESS,
-            false if self.evidence.has_exchange => SPARE_BESIDE_EXCHANGE,
-            false => SPARE,
+        let so_far = held + lacking + self.evidence.exchanged;
+        let spare = match self.evidence.failure {
+            Some(_) => SPARE_OF_FAILED,
+            None => self.spare(),
         };
         (so_far as f64 / self.read() * spare) as u64
     }
 
-    /// About what exchanges would have held, which do not say it: some times what they put on disk, as that is compressed,
-    /// and more where they put most there, since then what is behind them was slower than what is before them.
-    fn on_disk_of_exchanges(&self) -> u64 {
-        let is_exchange = |spill: &&Spill| spill.operator == "RepartitionExec";
-        let times = match self.evidence.spills.first().filter(is_exchange) {
-            Some(_) => 4,
-            None => 2,
-        };
-        let exchanges = self.evidence.spills.iter().filter(is_exchange);
-        exchanges.map(|spill| spill.bytes * times).sum()
+    fn spare(&self) -> f64 {
+        let evidence = self.evidence;
+        match (evidence.was_cut, evidence.has_exchange, evidence.has_groups) {
+            (true, _, true) => SPARE_OF_CUT_GROUPS,
+            (_, true, true) => SPARE_OF_GROUPS,
+            (false, false, _) => SPARE,
+            _ => SPARE_BESIDE_EXCHANGE,
+        }
     }
 
     fn stored(&self) -> u64 {
@@ -156,7 +165,7 @@ impl Case<'_> {
                 fmt_bytes(self.evidence.peak_demand)
             );
         }
-        let exchanged = self.on_disk_of_exchanges();
+        let exchanged = self.evidence.exchanged;
         let demand = ((self.evidence.peak_demand + exchanged) as f64 / self.read()) as u64;
         let about = match self.read() < 1.0 || exchanged > 0 {
             true => "about ",
@@ -170,7 +179,7 @@ impl Case<'_> {
         let layout = &self.line.layout;
         let stored = self.stored();
         let now = nominal(layout, stored);
-        let seen = self.evidence.limit.unwrap_or(now).max(now);
+        let seen = self.evidence.limit.unwrap_or(now);
         let need = self.need();
         if stored == 0 || need <= seen {
             return None;
@@ -194,22 +203,21 @@ impl Case<'_> {
                 });
             }
         }
-        self.smaller_storage_region(need, seen - now)
+        self.smaller_storage_region(need - seen)
     }
 
-    /// The storage fraction with which execution may take enough from cached blocks. `lent` is what it has beside.
-    fn smaller_storage_region(&self, need: u64, lent: u64) -> Option<Advice> {
-        let executor = &self.line.layout.executor;
-        let unified = executor.unified.bytes;
-        let left = unified.checked_sub(need.saturating_sub(lent))?;
+    /// The storage fraction with which execution may take so many bytes from cached blocks.
+    fn smaller_storage_region(&self, missing: u64) -> Option<Advice> {
+        let unified = nominal(&self.line.layout, 0);
+        let kept = unified - nominal(&self.line.layout, self.stored());
+        let left = kept.checked_sub(missing)?;
         // Two digits, rounded down.
         let fraction = (left as f64 / unified.max(1) as f64 * 100.0).floor() / 100.0;
-        let is_smaller = left < self.stored().min(executor.storage_region.bytes);
-        is_smaller.then(|| Advice {
+        Some(Advice {
             change: set("spark.memory.storageFraction", fraction.to_string()),
             reason: format!(
                 "cached blocks kept {} from execution; {}, and {}",
-                fmt_bytes(self.stored().min(executor.storage_region.bytes)),
+                fmt_bytes(kept),
                 self.finding(),
                 self.demand()
             ),

@@ -192,7 +192,7 @@ fn an_idle_cache_is_uncached_before_anything_is_bought() {
     let advice = advise(&evidence, &settings, 64 * GIB);
     assert_eq!(
         advice[0].change.to_string(),
-        "spark.memory.storageFraction=0.1",
+        "spark.memory.storageFraction=0.02",
         "{}",
         advice[0]
     );
@@ -232,6 +232,42 @@ fn evicted_blocks_are_given_memory_a_region_or_another_level() {
         !advice.iter().any(|a| a.to_string().starts_with("--memory")),
         "{advice:?}"
     );
+}
+
+#[test]
+fn what_never_came_to_stay_in_memory_is_uncached() {
+    let mut vain = cached("t", 0, 0, 1);
+    vain.disk_reads = 0;
+    let settings = conf(&[("spark.plimsoll.memory", "64m")]);
+    let machine = Machine::with_memory(64 * GIB);
+    let circumstances = Circumstances {
+        conf: &settings,
+        machine: &machine,
+        ceiling: None,
+    };
+    let advice = for_cache(&[vain], 0, &circumstances);
+    assert_eq!(advice.len(), 1, "{advice:?}");
+    assert_eq!(
+        advice[0].to_string(),
+        "UNCACHE TABLE t: t had 1 block evicted, and nothing of it is in memory"
+    );
+}
+
+#[test]
+fn groups_of_one_thread_are_given_room_for_several() {
+    let settings = [("spark.plimsoll.memory", "450m")];
+    let given = |was_cut, has_groups| {
+        let evidence = QueryEvidence {
+            was_cut,
+            has_groups,
+            ..spilled("HybridHashAggregateExec", 50 * MIB, 200 * MIB)
+        };
+        let advice = advise(&evidence, &conf(&settings), 64 * GIB);
+        unified(&settings, &advice[0].change) / MIB
+    };
+    assert!((600..700).contains(&given(true, true)));
+    assert!((300..400).contains(&given(true, false)));
+    assert!((250..300).contains(&given(false, true)));
 }
 
 #[test]

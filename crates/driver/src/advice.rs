@@ -43,6 +43,8 @@ pub(crate) struct Seen<'a> {
     /// What its operators measured.
     pub(crate) operators: &'a [OperatorMetrics],
     pub(crate) task: &'a TaskMemory,
+    /// Whether it ran on fewer threads than it would with more memory.
+    pub(crate) was_cut: bool,
     /// Whether what is allocated is counted in this process.
     pub(crate) is_counted: bool,
 }
@@ -63,7 +65,8 @@ impl Advisor {
             return Vec::new();
         }
         let usage = seen.task.usage();
-        let has_exchange = |operator: &OperatorMetrics| operator.operator == "RepartitionExec";
+        let exchanged = exchanged(&usage.refusals, &spills);
+        let has = |name: &str| seen.operators.iter().any(|seen| seen.operator == name);
         let evidence = QueryEvidence {
             spills,
             peak_demand: usage.peak_demand,
@@ -71,14 +74,17 @@ impl Advisor {
             limit: limit(&usage.refusals),
             is_counted: seen.is_counted,
             ran_user_code: seen.task.ran_user_code(),
-            has_exchange: seen.operators.iter().any(has_exchange),
+            has_exchange: has("RepartitionExec"),
+            has_groups: has("HybridHashAggregateExec"),
+            exchanged,
+            was_cut: seen.was_cut,
             failure,
             cached: self.cache.list().into_iter().map(cached).collect(),
         };
         for_query(&evidence, &self.circumstances())
     }
 
-    /// What would have kept cached blocks in memory, beside queries that held so many bytes.
+    /// What would have kept cached blocks in memory, beside queries that would hold so many bytes.
     pub(crate) fn for_cache(&self, execution: u64) -> Vec<Advice> {
         let all: Vec<Cached> = self.cache.list().into_iter().map(cached).collect();
         for_cache(&all, execution, &self.circumstances())
@@ -105,6 +111,25 @@ fn limit(refusals: &[Refusal]) -> Option<u64> {
     let mut limits: Vec<u64> = refusals.iter().map(|refusal| refusal.task_limit).collect();
     limits.sort_unstable();
     limits.get(limits.len() / 2).copied()
+}
+
+/// About what exchanges would have held at once, had they been refused nothing. What goes through one does not stay: it
+/// holds some batches for a reader that is busy, and what a reader is kept from by writing to disk it takes at once where
+/// there is memory.
+///
+/// A batch of texts may be counted as larger than it is, by buffers that others share: it is at most so many times what it
+/// is on disk, where it is compressed and its texts are alone.
+fn exchanged(refusals: &[Refusal], spills: &[Spill]) -> u64 {
+    const BATCHES: u64 = 4;
+    const TIMES_ON_DISK: u64 = 16;
+    const EXCHANGE: &str = "RepartitionExec";
+    let of_exchange = |refusal: &&Refusal| refusal.consumer.starts_with(EXCHANGE);
+    let held = |refusal: &Refusal| refusal.asked.saturating_mul(refusal.times.min(BATCHES));
+    let counted = refusals.iter().filter(of_exchange).map(held);
+    let counted = counted.fold(0, u64::saturating_add);
+    let on_disk = spills.iter().filter(|spill| spill.operator == EXCHANGE);
+    let on_disk: u64 = on_disk.map(|spill| spill.bytes).sum();
+    counted.min(on_disk.saturating_mul(TIMES_ON_DISK))
 }
 
 /// What each operator wrote to disk, most first.
@@ -153,5 +178,43 @@ fn rows_of(scan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     match statistics.ok()?.num_rows {
         Precision::Exact(rows) | Precision::Inexact(rows) => Some(rows),
         Precision::Absent => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_advisor::Spill;
+    use plimsoll_memory::Refusal;
+
+    use super::exchanged;
+
+    fn refused(consumer: &str, times: u64, asked: u64) -> Refusal {
+        Refusal {
+            consumer: consumer.to_owned(),
+            times,
+            asked,
+            held: 0,
+            task_held: 0,
+            task_limit: 0,
+        }
+    }
+
+    #[test]
+    fn an_exchange_would_have_held_some_batches_and_not_all_that_went_through() {
+        let on_disk = [Spill {
+            operator: "RepartitionExec".to_owned(),
+            bytes: 100,
+            ..Spill::default()
+        }];
+        let refusals = [
+            refused("RepartitionExec[0]", 50, 70),
+            refused("RepartitionExec[1]", 1, 30),
+            refused("HashJoin[0]", 9, 1000),
+        ];
+        assert_eq!(exchanged(&refusals, &on_disk), 4 * 70 + 30);
+        // Texts that share their buffers are counted with all of them.
+        let shared = [refused("RepartitionExec[0]", 2, u64::MAX)];
+        assert_eq!(exchanged(&shared, &on_disk), 1600);
+        assert_eq!(exchanged(&refusals, &[]), 0);
     }
 }

@@ -17,6 +17,7 @@ pub struct History {
     lengths: VecDeque<u32>,
     forgotten: u64,
     peak_execution: u64,
+    peak_demand: u64,
 }
 
 impl History {
@@ -46,6 +47,11 @@ impl History {
     /// The most execution memory that any query held, in bytes.
     pub fn peak_execution(&self) -> u64 {
         self.peak_execution
+    }
+
+    /// The most execution memory that any query would have held, had it kept what it wrote to disk for lack of memory, in bytes.
+    pub fn peak_demand(&self) -> u64 {
+        self.peak_demand
     }
 
     /// The memory that it takes, in bytes.
@@ -121,6 +127,7 @@ impl Records {
     pub(crate) fn push(&mut self, record: &QueryRecord) {
         let peak = self.history.peak_execution.max(record.peak_execution);
         self.history.peak_execution = peak;
+        self.history.peak_demand = self.history.peak_demand.max(record.peak_demand);
         // What cannot be encoded is not kept; of what a record is made of, all can be.
         let bytes = postcard::to_allocvec(record).unwrap_or_default();
         while self.history.lengths.len() >= self.retained.max(1) {
@@ -187,6 +194,7 @@ mod tests {
             rows_scanned: number,
             seconds: 0.5,
             peak_execution: 5000 - number,
+            peak_demand: 6000 - number,
             peak_overdraft: 1,
             peak_allocated: 2,
             peak_resident: u64::MAX,
@@ -243,6 +251,7 @@ mod tests {
         assert_eq!(history.records().next_back(), Some(record(1499)));
         assert_eq!(history.forgotten(), 500);
         assert_eq!(history.peak_execution(), 5000);
+        assert_eq!(history.peak_demand(), 6000);
         assert_eq!(driver.usage().metadata.now, history.bytes());
         let taken: u32 = history.lengths.iter().sum();
         assert_eq!(history.encoded.len(), taken as usize);

@@ -71,6 +71,8 @@ pub(crate) struct Job {
     pub(crate) logical: LogicalPlan,
     pub(crate) state: SessionState,
     pub(crate) config: SessionConfig,
+    /// How many threads there are; with little memory it is cut into fewer partitions.
+    pub(crate) threads: usize,
     /// How many partitions a join aims for that does not fit.
     pub(crate) join_partitions: usize,
     pub(crate) disk: DiskManagerBuilder,
@@ -192,7 +194,8 @@ impl Job {
             options.optimizer.enable_round_robin_repartition = false;
             physical = state.create_physical_plan(&self.logical).await?;
         }
-        self.query.planned(Arc::clone(&physical));
+        let is_cut = cut.partitions < self.threads || plan == Plan::OneThread;
+        self.query.planned(Arc::clone(&physical), is_cut);
         Ok((physical, state.task_ctx()))
     }
 

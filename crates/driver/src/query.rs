@@ -65,6 +65,8 @@ struct Plans {
     running: Option<Arc<dyn ExecutionPlan>>,
     /// What runs on its rows in the same memory: a sort for a write.
     beside: Option<Arc<dyn ExecutionPlan>>,
+    /// Whether it runs on fewer threads than it would with more memory.
+    is_cut: bool,
     given_up: Option<String>,
     /// What plans have spilled that are no longer running.
     spilled: Vec<OperatorSpill>,
@@ -199,8 +201,11 @@ impl Query {
         self.status.events.tell(|| EventKind::JobStart { id });
     }
 
-    pub(crate) fn planned(&self, plan: Arc<dyn ExecutionPlan>) {
-        self.plans.lock().running = Some(plan);
+    /// `is_cut` says whether it runs on fewer threads than it would with more memory.
+    pub(crate) fn planned(&self, plan: Arc<dyn ExecutionPlan>, is_cut: bool) {
+        let mut plans = self.plans.lock();
+        (plans.running, plans.is_cut) = (Some(plan), is_cut);
+        drop(plans);
         let events = &self.status.events;
         events.tell(|| EventKind::SqlExecutionPlanned {
             id: self.id,
@@ -309,16 +314,19 @@ impl Query {
                 Lacking::Disk { is_set } => Failure::Disk { read, is_set },
             };
             let advisor = &self.around.advisor;
-            let advice = advisor.for_query(&self.seen(&self.operators()), Some(failure));
+            let operators = self.operators();
+            let was_cut = self.plans.lock().is_cut;
+            let advice = advisor.for_query(&self.seen(&operators, was_cut), Some(failure));
             self.set_advice(advice.clone());
             advice
         })
     }
 
-    fn seen<'a>(&'a self, operators: &'a [OperatorMetrics]) -> Seen<'a> {
+    fn seen<'a>(&'a self, operators: &'a [OperatorMetrics], was_cut: bool) -> Seen<'a> {
         Seen {
             operators,
             task: &self.task,
+            was_cut,
             is_counted: self.meter.peak().allocated > 0,
         }
     }
@@ -357,7 +365,7 @@ impl Query {
         let mut advice = std::mem::take(&mut *self.advice.lock());
         if advice.is_empty() {
             let advisor = &self.around.advisor;
-            advice = advisor.for_query(&self.seen(&plans.operators), None);
+            advice = advisor.for_query(&self.seen(&plans.operators, plans.is_cut), None);
         }
         QueryRecord {
             id: self.id,
@@ -369,6 +377,7 @@ impl Query {
             rows_scanned: plans.rows_scanned,
             seconds: self.started.elapsed().as_secs_f64(),
             peak_execution: usage.peak,
+            peak_demand: usage.peak_demand,
             peak_overdraft: usage.peak_overdraft,
             peak_allocated: peak.allocated,
             peak_resident: peak.resident,

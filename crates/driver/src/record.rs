@@ -63,6 +63,8 @@ pub struct QueryRecord {
     pub seconds: f64,
     /// The most execution memory it held at once.
     pub peak_execution: u64,
+    /// The most it would have held at once, had it kept what it wrote to disk for lack of memory.
+    pub peak_demand: u64,
     /// The most it held beyond what execution memory had to give; see `TaskMemory`.
     pub peak_overdraft: u64,
     /// The most that was allocated in the whole process while it ran; 0 where nobody counts it.

@@ -489,7 +489,7 @@ impl Session {
     pub fn advice(&self) -> Vec<Advice> {
         let history = self.history();
         let of_queries = history.records().flat_map(|record| record.advice);
-        let of_cache = self.advisor().for_cache(history.peak_execution());
+        let of_cache = self.advisor().for_cache(history.peak_demand());
         for_run(of_queries.chain(of_cache))
     }
 
@@ -505,12 +505,13 @@ impl Session {
         task: Arc<TaskMemory>,
     ) -> datafusion::common::Result<Rows> {
         let state = self.state();
-        let (config, fan_in, max_spill, join_partitions) = {
+        let (threads, config, fan_in, max_spill, join_partitions) = {
             let in_force = self.in_force().read();
             let memory = task.limit();
             let threads = threads(&in_force.settings, &self.shared.machine);
             let partitions = engine::partitions(memory, threads);
             (
+                threads,
                 engine::config(&in_force.settings, partitions, memory)
                     .with_extension(self.shared.broadcasts(&in_force.settings)),
                 engine::merge_fan_in(memory, partitions),
@@ -525,6 +526,7 @@ impl Session {
             logical,
             state,
             config,
+            threads,
             join_partitions,
             disk: self
                 .shared

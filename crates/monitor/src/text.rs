@@ -310,6 +310,7 @@ mod tests {
             rows_scanned: 6_000_000,
             seconds: 2.5,
             peak_execution: 200 << 20,
+            peak_demand: 0,
             peak_overdraft: 0,
             peak_allocated: 280 << 20,
             peak_resident: 300 << 20,
