@@ -187,7 +187,8 @@ impl Case<'_> {
         let unread = |cached: &&Cached| cached.hits == 0 && cached.memory > 0;
         let idle = self.evidence.cached.iter().filter(unread);
         if let Some(idle) = idle.max_by_key(|cached| cached.memory) {
-            let gained = nominal(layout, stored - idle.memory) - now;
+            // Not all of it: with more memory more threads read, and what they read takes some.
+            let gained = (nominal(layout, stored - idle.memory) - now) / 4 * 3;
             if seen + gained >= need {
                 return Some(Advice {
                     change: Change::Uncache {
@@ -203,7 +204,8 @@ impl Case<'_> {
                 });
             }
         }
-        self.smaller_storage_region(need - seen)
+        // What else the process holds comes and goes.
+        self.smaller_storage_region(need - seen + layout.line.bytes / 32)
     }
 
     /// The storage fraction with which execution may take so many bytes from cached blocks.

@@ -178,7 +178,7 @@ fn an_idle_cache_is_uncached_before_anything_is_bought() {
         ("spark.plimsoll.memory.lending", "false"),
     ]);
     // 600 MiB of unified memory, half of it safe from execution.
-    let mut evidence = spilled("ExternalSortExec", 400 * MIB, 450 * MIB);
+    let mut evidence = spilled("ExternalSortExec", 330 * MIB, 380 * MIB);
     evidence.limit = Some(300 * MIB);
     evidence.cached = vec![cached("idle", 600 * MIB, 0, 0)];
     let advice = advise(&evidence, &settings, 64 * GIB);
@@ -192,7 +192,7 @@ fn an_idle_cache_is_uncached_before_anything_is_bought() {
     let advice = advise(&evidence, &settings, 64 * GIB);
     assert_eq!(
         advice[0].change.to_string(),
-        "spark.memory.storageFraction=0.02",
+        "spark.memory.storageFraction=0.1",
         "{}",
         advice[0]
     );

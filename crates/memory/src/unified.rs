@@ -426,7 +426,13 @@ impl UnifiedMemory {
             .map(|region| region.execution.held_by(task))
             .sum();
         let reachable: u64 = regions.iter().map(|region| region.reachable_by(task)).sum();
-        reachable.min(held.saturating_add(state.allowed(u64::MAX)))
+        // What is not allowed beside cached blocks is allowed in their place.
+        let evictable: u64 = regions
+            .iter()
+            .map(|region| region.borrowed_by_storage())
+            .sum();
+        let allowed = state.allowed(u64::MAX).saturating_add(evictable);
+        reachable.min(held.saturating_add(allowed))
     }
 
     /// How many tasks share the execution memory of one region.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use datafusion_execution::memory_pool::{
     FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
-use plimsoll_memory::{Acquired, MemoryMode, Region, TaskId, TaskMemory, UnifiedMemory};
+use plimsoll_memory::{
+    Acquired, BlockId, EvictBlocks, Eviction, MemoryMode, Region, TaskId, TaskMemory, UnifiedMemory,
+};
 use proptest::prelude::*;
 
 const MIB: usize = 1 << 20;
@@ -277,6 +279,35 @@ fn moving_the_border_moves_free_memory_to_its_side() {
     manager.resize(MemoryMode::OnHeap, Region::new(mib(100), mib(20)));
     let pools = manager.pools(MemoryMode::OnHeap);
     assert_eq!((pools.execution, pools.storage), (mib(80), mib(20)));
+}
+
+/// Gives up as much as is asked for.
+struct Obliging;
+
+impl EvictBlocks for Obliging {
+    fn pick(&self, _: Option<BlockId>, bytes: u64, _: MemoryMode) -> Option<Eviction> {
+        (bytes > 0).then(|| Box::new(move || bytes) as Eviction)
+    }
+}
+
+#[test]
+fn what_is_allowed_beside_cached_blocks_is_allowed_in_their_place() {
+    let mib = |n: usize| (n * MIB) as u64;
+    let manager = UnifiedMemory::new(Region::new(mib(100), mib(20)), Region::EMPTY);
+    manager.set_evictor(Arc::new(Obliging));
+    let block = BlockId {
+        dataset: 1,
+        partition: 0,
+    };
+    assert!(manager.acquire_storage(block, mib(80), MemoryMode::OnHeap));
+    // Others have taken what the region has free.
+    manager.set_allowance(mib(82));
+    let (task, pool) = task(&manager);
+    assert_eq!(task.limit(), mib(62));
+    let sort = spilling(&pool, "sort");
+    assert_eq!(grow_until_refused(&sort), 62);
+    let pools = manager.pools(MemoryMode::OnHeap);
+    assert_eq!(pools.storage_used, mib(20));
 }
 
 #[derive(Debug, Clone)]
