@@ -379,6 +379,25 @@ async fn a_partition_that_was_evicted_is_computed_again_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_come_to_stay_has_the_size_that_it_would_have() {
+    let query = "SELECT id, md5('' || id) AS s FROM range(200000)";
+    let mut sizes = Vec::new();
+    for memory in [60, 4] {
+        let session = small(memory);
+        run(
+            &session,
+            &format!("CACHE TABLE t OPTIONS ('storageLevel' 'MEMORY_ONLY') AS {query}"),
+        )
+        .await;
+        let usage = only(&session).usage;
+        assert_eq!(usage.memory > 0, memory == 60, "{usage:?}");
+        sizes.push(usage.in_full);
+    }
+    assert!(sizes[0] > 8 << 20, "{sizes:?}");
+    assert!(sizes[0].abs_diff(sizes[1]) < sizes[0] / 5, "{sizes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_smaller_storage_fraction_evicts_what_has_no_right_to_stay() {
     let session = small(16);
     run(&session, "SET spark.memory.storageFraction=0.9").await;

@@ -12,6 +12,7 @@
 //!
 //! What cannot be made smaller is one group: an `array_agg` larger than memory is refused.
 
+mod count_distinct;
 mod distinct;
 mod exec;
 mod intake;

@@ -157,17 +157,26 @@ impl Generation {
     }
 
     /// Bytes that all partitions would take in memory, as they are and serialized: as many times what those take that
-    /// were computed, be they lost by now, as there are more of them.
+    /// were computed, be they lost by now, as there are more of them. Of one that was lost while it was computed it is what
+    /// its first rows took, times as many as there are more rows.
     fn in_full(&self) -> (u64, u64) {
         let (mut partitions, mut bytes) = (0, 0);
         let (mut on_disk, mut bytes_of_those) = (0, 0);
         for unit in self.units().iter().filter(|unit| unit.is_computed()) {
-            partitions += unit.partitions().count() as u64;
-            for block in unit.blocks() {
-                bytes += block.bytes();
-                if let Some(length) = block.bytes_on_disk() {
-                    on_disk += length;
-                    bytes_of_those += block.bytes();
+            for partition in unit.partitions() {
+                let is_gone = partition.blocks.is_empty();
+                // Of one that was lost before it had a block nobody knows anything.
+                let is_known = !is_gone || partition.bytes > 0 || partition.rows == 0;
+                partitions += u64::from(is_known);
+                if is_gone {
+                    bytes += partition.bytes;
+                }
+                for block in &partition.blocks {
+                    bytes += block.bytes();
+                    if let Some(length) = block.bytes_on_disk() {
+                        on_disk += length;
+                        bytes_of_those += block.bytes();
+                    }
                 }
             }
         }

@@ -115,6 +115,8 @@ struct Writer {
     blocks: Vec<Arc<Block>>,
     bounds: BoundsBuilder,
     total: u64,
+    /// Rows, and the bytes that they took or would have taken as blocks, when the unit was lost.
+    lost_at: Option<(u64, u64)>,
 }
 
 impl Writer {
@@ -134,6 +136,7 @@ impl Writer {
             blocks: Vec::new(),
             bounds: BoundsBuilder::new(&core.schema),
             total: 0,
+            lost_at: None,
             unit,
         })
     }
@@ -252,6 +255,7 @@ impl Writer {
     /// The block on disk, or nowhere if its level has none and nobody is to read it.
     fn elsewhere(&mut self, batch: RecordBatch) -> Result<Option<Arc<Block>>> {
         if !self.unit.goes_to_disk() && self.unit.lose() {
+            self.note_loss(&batch)?;
             self.drop_blocks();
             return Ok(None);
         }
@@ -272,6 +276,31 @@ impl Writer {
         )))
     }
 
+    /// Notes what rows took as blocks: `batch`, which does not fit, and those before.
+    fn note_loss(&mut self, batch: &RecordBatch) -> Result<()> {
+        let core = self.unit.core();
+        let bytes = match core.level.deserialized {
+            true => content_bytes(batch) as u64,
+            false => Content::encode(batch, core.options.compression)?.bytes(),
+        };
+        let blocks = self.blocks.iter();
+        let before = blocks.fold((0, 0), |(rows, bytes), block| {
+            (rows + block.rows as u64, bytes + block.bytes())
+        });
+        self.lost_at = Some((before.0 + batch.num_rows() as u64, before.1 + bytes));
+        Ok(())
+    }
+
+    /// What all rows take as blocks, or would take if they had not been lost.
+    fn in_full(&self) -> u64 {
+        match self.lost_at {
+            Some((rows, bytes)) => {
+                (bytes as u128 * self.total as u128 / rows.max(1) as u128) as u64
+            }
+            None => self.blocks.iter().map(|block| block.bytes()).sum(),
+        }
+    }
+
     fn drop_blocks(&mut self) {
         self.pieces.clear();
         (self.rows, self.bytes) = (0, 0);
@@ -290,7 +319,7 @@ impl Writer {
         self.unit.fill(
             self.at,
             Filled {
-                bytes: self.blocks.iter().map(|block| block.bytes()).sum(),
+                bytes: self.in_full(),
                 blocks: mem::take(&mut self.blocks),
                 bounds,
                 rows: self.total,

@@ -17,6 +17,7 @@ use datafusion::physical_plan::aggregates::{
     evaluate_group_by,
 };
 
+use super::count_distinct::CountDistinct;
 use crate::batches::with_rows;
 
 /// What is aggregated by what.
@@ -248,6 +249,9 @@ impl Function {
             self.expression.is_distinct() && self.expression.fun().name() == "bit_xor";
         if self.expression.groups_accumulator_supported() && !is_mistaken {
             return self.expression.create_groups_accumulator();
+        }
+        if let Some(count) = CountDistinct::of(&self.expression)? {
+            return Ok(Box::new(count));
         }
         let expression = Arc::clone(&self.expression);
         let one = move || expression.create_accumulator();
