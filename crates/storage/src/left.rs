@@ -1,9 +1,10 @@
+use std::sync::Arc;
+
 use datafusion::arrow::array::RecordBatchOptions;
 use datafusion::arrow::compute::BatchCoalescer;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::Result;
-use std::sync::Arc;
 
 /// Rows that conditions have left of blocks, put together until there are enough to be worth handing on. Those of a block that
 /// has enough by itself are handed on as they are.

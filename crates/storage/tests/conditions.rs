@@ -169,7 +169,7 @@ async fn check(rows: RecordBatch, conditions: &[(String, bool)], limit: usize) {
         let options = CacheOptions {
             rows: 50,
             compression: SpillCompression::Lz4Frame,
-            pruning: limit % 2 == 0,
+            pruning: limit.is_multiple_of(2),
         };
         let level = level.parse().unwrap();
         let dataset = Dataset::new(
