@@ -4,10 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use datafusion::arrow::array::Array;
+use datafusion::arrow::array::{Array, ArrayRef};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::config::SpillCompression;
 use datafusion::common::{Result, internal_datafusion_err};
 use parking_lot::Mutex;
 use plimsoll_exec::batches::bytes_of;
@@ -16,6 +15,7 @@ use plimsoll_memory::BlockId;
 
 use crate::dataset::Core;
 use crate::file::{BlockFile, Place};
+use crate::packed::PackedRows;
 use crate::unit::Unit;
 
 /// Bytes that a block takes whatever is in it: itself, and its places in its partition and in the order of use.
@@ -26,51 +26,52 @@ const OVERHEAD: u64 = 512;
 pub(crate) enum Content {
     /// As arrays, which readers share: Spark's deserialized levels.
     Arrays(RecordBatch),
-    /// As a compressed Arrow IPC stream: Spark's serialized levels.
-    Encoded(Bytes),
+    /// As columns in less memory, of which readers unpack what they need: Spark's serialized levels.
+    Packed(Arc<PackedRows>),
 }
 
 impl Content {
-    /// Rows as a serialized level has them, in no more memory than they need.
+    /// Rows as a dataset's level has them, in no more memory than they need. The buffers of `batch` are its own.
     ///
     /// # Errors
-    /// If the format does not know their arrays.
-    pub(crate) fn encode(batch: &RecordBatch, compression: SpillCompression) -> Result<Self> {
-        let encoded = ipc::encode(batch, compression)?.into_boxed_slice();
-        Ok(Content::Encoded(encoded.into()))
+    /// If there are arrays that cannot be packed.
+    pub(crate) fn new(batch: RecordBatch, core: &Core) -> Result<Self> {
+        Ok(match core.level.deserialized {
+            true => Content::Arrays(batch),
+            false => Content::Packed(Arc::new(PackedRows::new(&batch, core.options.compression)?)),
+        })
     }
 
-    /// The block as it goes to disk.
-    fn encoded(&self, compression: SpillCompression) -> Result<Bytes> {
-        match self {
-            Content::Arrays(batch) => ipc::encode(batch, compression).map(Bytes::from),
-            Content::Encoded(bytes) => Ok(bytes.clone()),
-        }
+    /// The block as it goes to disk: a compressed Arrow IPC stream.
+    fn encoded(&self, core: &Core) -> Result<Vec<u8>> {
+        ipc::encode(&self.rows(&core.schema)?, core.options.compression)
     }
 
     /// Bytes that a block of it holds in memory, what describes its arrays included.
     pub(crate) fn bytes(&self) -> u64 {
         let content = match self {
             Content::Arrays(batch) => {
-                let columns = batch.columns().iter();
-                let described = columns.map(|column| {
-                    let all = column.get_array_memory_size();
-                    all.saturating_sub(column.get_buffer_memory_size())
-                });
+                let described = batch.columns().iter().map(described_in);
                 bytes_of(batch) + described.sum::<usize>()
             }
-            Content::Encoded(encoded) => encoded.len(),
+            Content::Packed(packed) => packed.bytes(),
         };
         content as u64 + OVERHEAD
     }
 
-    /// Its rows, of these columns.
-    pub(crate) fn rows(&self, schema: &SchemaRef, columns: &[usize]) -> Result<RecordBatch> {
+    /// All its rows.
+    pub(crate) fn rows(&self, schema: &SchemaRef) -> Result<RecordBatch> {
         match self {
-            Content::Arrays(batch) => Ok(batch.project(columns)?),
-            Content::Encoded(bytes) => ipc::decode(schema, bytes, Some(columns)),
+            Content::Arrays(batch) => Ok(batch.clone()),
+            Content::Packed(packed) => packed.rows(schema),
         }
     }
+}
+
+/// Bytes of what describes an array, its buffers left out.
+pub(crate) fn described_in(array: &ArrayRef) -> usize {
+    let all = array.get_array_memory_size();
+    all.saturating_sub(array.get_buffer_memory_size())
 }
 
 /// Some rows of a cached partition: Spark's block, of which a partition here has as many as it takes.
@@ -173,7 +174,7 @@ impl Block {
             } => content.clone(),
             _ => return Ok(()),
         };
-        let encoded = content.encoded(self.core.options.compression)?;
+        let encoded = content.encoded(&self.core)?;
         let place = self.file.append(&encoded)?;
         self.core.counters.on_disk.add(place.length as u64);
         self.held.lock().disk = Some(place);

@@ -67,7 +67,7 @@ impl ColumnBuilder {
 }
 
 /// The array in no more memory than it needs.
-fn tight(array: ArrayRef) -> datafusion::common::Result<ArrayRef> {
+pub(crate) fn tight(array: ArrayRef) -> datafusion::common::Result<ArrayRef> {
     let alone = RecordBatch::try_from_iter_with_nullable([("bound", array, true)])?;
     let tight = owned(alone.schema_ref(), std::slice::from_ref(&alone))?;
     Ok(Arc::clone(tight.column(0)))

@@ -27,7 +27,7 @@ pub trait Lineage: Send + Sync {
 pub struct CacheOptions {
     /// Rows of a block, at most; `spark.sql.inMemoryColumnarStorage.batchSize`.
     pub rows: usize,
-    /// How blocks are compressed on disk, and in memory at serialized levels.
+    /// How blocks are compressed on disk, and texts in memory at serialized levels.
     pub compression: SpillCompression,
     /// Whether blocks are passed over whose bounds exclude them; `spark.sql.inMemoryColumnarStorage.partitionPruning`.
     pub pruning: bool,
@@ -104,7 +104,8 @@ pub struct Usage {
     /// Bytes that all partitions would take in memory at this level, as far as can be told from those that were computed;
     /// 0 if none was.
     pub in_full: u64,
-    /// The same at a serialized level, as far as can be told from blocks that are on disk; 0 if none is.
+    /// What the same takes on disk, as far as can be told from blocks that are there, which at a serialized level is about
+    /// what it takes in memory, and mostly more; 0 if none is.
     pub serialized: u64,
     /// How often a partition was read that was there.
     pub hits: u64,

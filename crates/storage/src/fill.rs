@@ -225,18 +225,12 @@ impl Writer {
     fn in_memory(&mut self, batch: RecordBatch) -> Result<Option<Arc<Block>>> {
         let core = Arc::clone(self.unit.core());
         let rows = batch.num_rows();
-        let content = match core.level.deserialized {
-            true => Content::Arrays(batch),
-            false => Content::encode(&batch, core.options.compression)?,
-        };
+        let content = Content::new(batch, &core)?;
         let bytes = content.bytes();
         let taken = self.unrolled.unwrap_or(0);
         if bytes > taken && !core.store.take(self.id, bytes - taken, core.mode()) {
             self.give_back();
-            let batch = content.rows(
-                &core.schema,
-                &(0..core.schema.fields().len()).collect::<Vec<_>>(),
-            )?;
+            let batch = content.rows(&core.schema)?;
             return self.elsewhere(batch);
         }
         self.unrolled = None;
@@ -264,6 +258,7 @@ impl Writer {
         let encoded = ipc::encode(&batch, core.options.compression)?;
         let bytes = match core.level.deserialized {
             true => Content::Arrays(batch).bytes(),
+            // As near as can be told without packing it.
             false => encoded.len() as u64,
         };
         let place = self.file.append(&encoded)?;

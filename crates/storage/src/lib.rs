@@ -19,18 +19,25 @@
 //!   that asks. Blocks whose level has a disk go there; others are dropped with all of their unit, unless somebody is
 //!   reading it: then they go to disk until that is over, so that no reader ever sees one half of one computation and one half
 //!   of another.
-//! * [`CachedTable`] is how a plan reads a dataset: columns pruned, and blocks passed over whose bounds exclude them.
+//! * [`CachedTable`] is how a plan reads a dataset: columns pruned, blocks passed over whose bounds exclude them, and simple
+//!   conditions evaluated while it reads, so that other columns are unpacked for the rows alone that are left.
 
 mod block;
 mod bounds;
+mod columns;
+mod conditions;
 mod dataset;
 mod file;
 mod fill;
+mod left;
+mod packed;
 mod read;
 mod scan;
+mod select;
 mod store;
 mod table;
 mod unit;
+mod wanted;
 
 pub use dataset::{CacheOptions, Dataset, Lineage, Usage};
 pub use scan::{CachedScanExec, lineage};

@@ -7,7 +7,6 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, internal_datafusion_err, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{
     BaselineMetrics, ExecutionPlanMetricsSet, MetricBuilder, MetricsSet, RecordOutput,
@@ -25,6 +24,7 @@ use crate::dataset::{Dataset, Generation, Shape};
 use crate::fill;
 use crate::read::{ReadMetrics, Reading};
 use crate::unit::Visit;
+use crate::wanted::Wanted;
 
 /// Reads a cached dataset, and computes what of it is not there; Spark's `InMemoryTableScanExec`.
 pub struct CachedScanExec {
@@ -35,19 +35,9 @@ pub struct CachedScanExec {
     lineage: Option<Arc<dyn ExecutionPlan>>,
     /// What it has begun to read, unit by unit, which stays until it ends.
     visits: Arc<Visits>,
-    columns: Vec<usize>,
-    predicate: Option<Arc<PruningPredicate>>,
-    fetch: Option<usize>,
+    wanted: Arc<Wanted>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
-}
-
-/// What of a dataset is wanted.
-pub(crate) struct Wanted {
-    pub(crate) columns: Vec<usize>,
-    /// What the rows have to fulfil; blocks that cannot are passed over.
-    pub(crate) predicate: Option<Arc<PruningPredicate>>,
-    pub(crate) fetch: Option<usize>,
 }
 
 impl CachedScanExec {
@@ -71,9 +61,7 @@ impl CachedScanExec {
             generation,
             lineage,
             visits: Arc::new(visits),
-            columns: wanted.columns,
-            predicate: wanted.predicate,
-            fetch: wanted.fetch,
+            wanted: Arc::new(wanted),
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
@@ -85,6 +73,7 @@ impl CachedScanExec {
             skipped: count("blocks_skipped"),
             from_memory: count("blocks_from_memory"),
             from_disk: count("blocks_from_disk"),
+            dropped: count("dropped_rows"),
         }
     }
 }
@@ -138,10 +127,8 @@ struct Opening {
     lineage: Option<Arc<dyn ExecutionPlan>>,
     partition: usize,
     context: Arc<TaskContext>,
-    predicate: Option<Arc<PruningPredicate>>,
-    columns: Vec<usize>,
+    wanted: Arc<Wanted>,
     schema: SchemaRef,
-    fetch: Option<usize>,
     metrics: ReadMetrics,
 }
 
@@ -149,7 +136,7 @@ impl Opening {
     /// Begins to read the unit of the partition, and to compute it if nobody else does.
     fn enter(&self) -> Result<Visited> {
         let core = &self.dataset.core;
-        let reads_rows = !self.columns.is_empty();
+        let reads_rows = self.wanted.reads_rows();
         let entered = self.generation.enter(core, self.partition, reads_rows);
         if entered.is_first {
             let lineage = self.lineage.as_ref().ok_or_else(|| {
@@ -192,20 +179,18 @@ impl Opening {
                 Err(_) => failed = Some(visited.visit),
             }
         };
-        let kept = match (&self.predicate, &visit.unit().partition(at)?.bounds) {
+        let kept = match (&self.wanted.predicate, &visit.unit().partition(at)?.bounds) {
             (Some(predicate), Some(bounds)) => predicate.prune(bounds).ok(),
             _ => None,
         };
-        Ok(Reading {
-            visit,
-            at,
-            columns: self.columns,
-            schema: self.schema,
+        let batch_size = self.context.session_config().batch_size();
+        Ok(Reading::new(
+            (visit, at),
+            self.wanted,
+            (self.schema, batch_size),
             kept,
-            fetch: self.fetch,
-            metrics: self.metrics,
-            next: 0,
-        })
+            self.metrics,
+        ))
     }
 }
 
@@ -229,10 +214,13 @@ impl DisplayAs for CachedScanExec {
             self.dataset.level(),
             columns.join(", ")
         )?;
-        if let Some(predicate) = &self.predicate {
+        if let Some(conditions) = &self.wanted.conditions {
+            write!(f, ", rows_where={conditions}")?;
+        }
+        if let Some(predicate) = &self.wanted.predicate {
             write!(f, ", blocks_where={}", predicate.predicate_expr())?;
         }
-        if let Some(fetch) = self.fetch {
+        if let Some(fetch) = self.wanted.fetch {
             write!(f, ", fetch={fetch}")?;
         }
         match &self.lineage {
@@ -257,9 +245,12 @@ impl ExecutionPlan for CachedScanExec {
 
     fn apply_expressions(
         &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
+        match &self.wanted.conditions {
+            Some(conditions) => visit(conditions.whole()),
+            None => Ok(TreeNodeRecursion::Continue),
+        }
     }
 
     fn with_new_children(
@@ -285,10 +276,8 @@ impl ExecutionPlan for CachedScanExec {
             lineage: self.lineage.clone(),
             partition,
             context,
-            predicate: self.predicate.clone(),
-            columns: self.columns.clone(),
+            wanted: Arc::clone(&self.wanted),
             schema: Arc::clone(&schema),
-            fetch: self.fetch,
             metrics: self.metrics_of(partition),
         };
         let baseline = BaselineMetrics::new(&self.metrics, partition);
@@ -316,19 +305,25 @@ impl ExecutionPlan for CachedScanExec {
         _inputs: &[Arc<Statistics>],
         args: &StatisticsArgs,
     ) -> Result<Arc<Statistics>> {
-        let mut statistics = Statistics::new_unknown(&self.schema());
+        let whole = &self.dataset.core.schema;
+        let mut statistics = Statistics::new_unknown(whole);
         if args.partition().is_none()
             && let Some((rows, bytes)) = self.dataset.size()
         {
             statistics.num_rows = Precision::Exact(rows as usize);
             // Of the columns that are read, their share, as Spark takes it of what a projection is made of.
-            let (part, whole) = (
-                row_size(&self.schema()),
-                row_size(&self.dataset.core.schema),
-            );
-            let bytes = u128::from(bytes) * u128::from(part) / u128::from(whole);
+            let (part, all) = (row_size(&self.schema()), row_size(whole));
+            let bytes = u128::from(bytes) * u128::from(part) / u128::from(all);
             statistics.total_byte_size = Precision::Inexact(bytes as usize);
-            statistics = statistics.with_fetch(self.fetch, 0, 1)?;
+        }
+        if let Some(conditions) = &self.wanted.conditions {
+            statistics = Arc::unwrap_or_clone(conditions.estimate(statistics, args)?);
+        }
+        let columns = &statistics.column_statistics;
+        let wanted = self.wanted.columns.iter();
+        statistics.column_statistics = wanted.map(|at| columns[*at].clone()).collect();
+        if args.partition().is_none() {
+            statistics = statistics.with_fetch(self.wanted.fetch, 0, 1)?;
         }
         Ok(Arc::new(statistics))
     }

@@ -17,8 +17,10 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
+use crate::conditions::{Conditions, is_simple};
 use crate::dataset::Dataset;
-use crate::scan::{CachedScanExec, Wanted, reads};
+use crate::scan::{CachedScanExec, reads};
+use crate::wanted::Wanted;
 
 /// A cached dataset as a table; Spark's `InMemoryRelation`.
 pub struct CachedTable(Arc<Dataset>);
@@ -146,7 +148,11 @@ impl TableProvider for CachedTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let pushed = filters.iter().map(|filter| match is_simple(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        });
+        Ok(pushed.collect())
     }
 
     async fn scan(
@@ -161,11 +167,14 @@ impl TableProvider for CachedTable {
             Some(columns) => columns.clone(),
             None => (0..dataset.core.schema.fields().len()).collect(),
         };
+        let simple: Vec<&Expr> = filters.iter().filter(|filter| is_simple(filter)).collect();
+        let schema = &dataset.core.schema;
         let wanted = Wanted {
             columns,
+            conditions: Conditions::new(&simple, schema, state.execution_props())?,
             predicate: self.predicate(state, filters)?,
-            // A filter above is yet to drop rows.
-            fetch: limit.filter(|_| filters.is_empty()),
+            // A filter above is yet to drop rows, unless there is none.
+            fetch: limit.filter(|_| simple.len() == filters.len()),
         };
         if let Some(generation) = dataset.generation()
             && let Some(visits) = generation.visit_all()
