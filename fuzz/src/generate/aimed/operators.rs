@@ -151,7 +151,7 @@ fn tables_of(goal: Goal, random: &mut Random, memory: u64) -> Vec<Table> {
         // Groups take more than what they are made of.
         Goal::Idle(Idle::Aggregate) => memory * random.between(45, 55) / 100,
         // What is free then is less than an equal share for those that come to need memory.
-        Goal::Idle(Idle::Loop) => memory * random.between(50, 75) / 100,
+        Goal::Idle(Idle::Loop) => memory * random.between(35, 55) / 100,
         Goal::Idle(_) => memory * random.between(72, 78) / 100,
         Goal::Running(_) => memory * random.between(10, 40) / 10,
         _ => memory * random.between(40, 55) / 10,
@@ -160,6 +160,8 @@ fn tables_of(goal: Goal, random: &mut Random, memory: u64) -> Vec<Table> {
     let width = match goal {
         Goal::Window(_) => 900,
         Goal::Loop(_) => 300,
+        // The judge takes very much for the first of many rows.
+        Goal::TopK => 500,
         Goal::Idle(_) => 24,
         _ => *random.pick(&[60, 120, 250]),
     };
