@@ -18,6 +18,7 @@ use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
 
 use crate::progress::Progress;
+use crate::statistics::{geometric_mean, median};
 use crate::{paths, tpch};
 
 /// How often, on what and with how much the two run.
@@ -188,21 +189,6 @@ impl Measured {
         let pairs = self.ours.iter().zip(&self.stock);
         median(pairs.map(|(ours, stock)| ours / stock))
     }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        1 => values[middle],
-        _ => (values[middle - 1] + values[middle]) / 2.0,
-    }
-}
-
-fn geometric_mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = values.len() as f64;
-    (values.map(f64::ln).sum::<f64>() / count).exp()
 }
 
 fn drawn(operators: [&str; 2], measured: &[Measured]) -> Table {

@@ -17,4 +17,5 @@ pub mod memory;
 pub mod paths;
 pub mod progress;
 pub mod size;
+pub mod statistics;
 pub mod tpch;

@@ -66,6 +66,10 @@ pub struct Options {
     pub filters_in_scan: bool,
     /// Whether the sides of joins may be swapped.
     pub swap_sides: bool,
+    /// Rows after which an aggregate that makes nearly as many groups of them hands on the others as they are; if not
+    /// said, as many as DataFusion takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_rows: Option<u32>,
 }
 
 /// A table, made from numbers.

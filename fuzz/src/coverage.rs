@@ -1,105 +1,16 @@
 //! What the operators of all cases did: whether the paths for little memory were taken at all.
 
+mod seen;
+mod wanted;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use plimsoll_driver::OperatorMetrics;
-use serde::{Deserialize, Serialize};
 
-/// What an operator does when memory is short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Event {
-    /// It wrote to disk.
-    Spilled,
-    /// A partition did not fit after it was cut once, and was cut again.
-    Recursed,
-    /// A partition could not be cut and was worked through in pieces.
-    HotKey,
-    /// It gave memory back that another one needed.
-    Reclaimed,
-}
+pub use seen::{Event, Seen};
+use wanted::wanted;
 
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Event::Spilled => "spilled",
-            Event::Recursed => "cut a partition again",
-            Event::HotKey => "met a hot key",
-            Event::Reclaimed => "gave memory back",
-        })
-    }
-}
-
-/// How metrics tell of it: a part of the metric's name, and the least that counts.
-const SIGNS: [(Event, &str, u64); 4] = [
-    (Event::Spilled, "spill", 1),
-    (Event::Recursed, "depth", 2),
-    (Event::HotKey, "passes", 2),
-    (Event::Reclaimed, "reclaim", 1),
-];
-
-/// The join that has to have done all of it, in each of its types.
-const HASH_JOIN: &str = "HybridHashJoinExec";
-
-const JOIN_TYPES: [&str; 11] = [
-    "Inner",
-    "Left",
-    "Right",
-    "Full",
-    "LeftSemi",
-    "RightSemi",
-    "LeftAnti",
-    "RightAnti",
-    "LeftMark",
-    "RightMark",
-    "null-aware anti",
-];
-
-/// What an operator of a case did.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Seen {
-    /// The operator.
-    pub operator: String,
-    /// The type of join, if it is one.
-    pub join: Option<String>,
-    /// What it did.
-    pub events: Vec<Event>,
-}
-
-impl Seen {
-    /// What the operators of a plan did.
-    pub fn in_plan(operators: &[OperatorMetrics]) -> Vec<Seen> {
-        operators.iter().map(Self::of_operator).collect()
-    }
-
-    fn of_operator(operator: &OperatorMetrics) -> Seen {
-        let happened = |(event, name, least): &(Event, &str, u64)| {
-            let mut values = operator.values.iter();
-            values
-                .any(|(metric, value)| metric.contains(name) && value >= least)
-                .then_some(*event)
-        };
-        Seen {
-            operator: operator.operator.clone(),
-            join: join_of(&operator.details),
-            events: SIGNS.iter().filter_map(happened).collect(),
-        }
-    }
-}
-
-/// The type of join in what EXPLAIN says of an operator.
-fn join_of(details: &str) -> Option<String> {
-    if details.contains("null_aware") || details.contains("NullAware") {
-        return Some("null-aware anti".to_owned());
-    }
-    let (_, rest) = details.split_once("join_type=")?;
-    let end = rest.find(|c: char| !c.is_alphanumeric());
-    Some(rest[..end.unwrap_or(rest.len())].to_owned())
-}
-
-/// Counts of cases, by operator and type of join.
+/// Counts of cases, by operator and by what it was, such as its type of join; all of an operator are under no trait.
 #[derive(Debug, Default)]
 pub struct Coverage {
     counts: BTreeMap<(String, String), Counts>,
@@ -116,9 +27,10 @@ impl Coverage {
     pub fn add(&mut self, seen: &[Seen]) {
         let mut of_case: BTreeMap<(String, String), Vec<Event>> = BTreeMap::new();
         for seen in seen {
-            let join = seen.join.clone().unwrap_or_default();
-            let events = of_case.entry((seen.operator.clone(), join)).or_default();
-            events.extend(&seen.events);
+            for of in seen.traits.iter().cloned().chain([String::new()]) {
+                let events = of_case.entry((seen.operator.clone(), of)).or_default();
+                events.extend(&seen.events);
+            }
         }
         for (key, mut events) in of_case {
             events.sort_unstable();
@@ -131,57 +43,61 @@ impl Coverage {
         }
     }
 
-    /// What hash joins have not done in any case: the types of joins, each with what it lacks.
-    pub fn missing(&self) -> Vec<(&'static str, Vec<Event>)> {
-        let lacks = |join: &'static str| {
-            let done = self.counts.get(&(HASH_JOIN.to_owned(), join.to_owned()));
-            let has = |event: &Event| done.is_some_and(|done| done.events.contains_key(event));
-            let lacks = SIGNS.iter().map(|(event, ..)| *event);
-            (join, lacks.filter(|event| !has(event)).collect::<Vec<_>>())
+    /// What is wanted and has happened in no case, a line for each.
+    pub fn missing(&self) -> Vec<String> {
+        let has = |operator: &str, of: &str, event: Option<Event>| {
+            let counts = self.counts.get(&(operator.to_owned(), of.to_owned()));
+            counts.is_some_and(|counts| match event {
+                Some(event) => counts.events.contains_key(&event),
+                None => counts.cases > 0,
+            })
         };
-        let mut missing: Vec<_> = JOIN_TYPES.into_iter().map(lacks).collect();
-        missing.retain(|(_, lacks)| !lacks.is_empty());
+        let wanted = wanted().into_iter();
+        let missing = wanted.filter(|wanted| !has(wanted.operator, wanted.of, wanted.event));
         missing
+            .map(|missing| {
+                let of = match missing.of {
+                    "" => String::new(),
+                    of => format!(" ({of})"),
+                };
+                let event = missing.event.map(|event| event.to_string());
+                let event = event.unwrap_or_else(|| "was there".to_owned());
+                format!("no {}{of} {event}", missing.operator)
+            })
+            .collect()
     }
 
     /// Whether an operator of this name spilled in a case.
     pub fn has_spilled(&self, operator: &str) -> bool {
-        let mut of_name = self.counts.iter().filter(|((name, _), _)| name == operator);
-        of_name.any(|(_, counts)| counts.events.contains_key(&Event::Spilled))
+        let all = self.counts.get(&(operator.to_owned(), String::new()));
+        all.is_some_and(|counts| counts.events.contains_key(&Event::Spilled))
     }
 
-    /// A table of the operators that are joins or did something of interest.
+    /// A table of the operators that are told apart or did something of interest.
     pub fn draw(&self) -> String {
         let mut table = Table::new();
+        let events = Event::COLUMNS;
         table
             .load_style(presets::UTF8_FULL_CONDENSED)
             .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header([
-                "operator",
-                "join",
-                "cases",
-                "spilled",
-                "recursed",
-                "hot key",
-                "reclaimed",
-            ]);
-        for ((operator, join), counts) in &self.counts {
-            if join.is_empty() && counts.events.is_empty() {
+            .set_header(
+                ["operator", "of", "cases"]
+                    .into_iter()
+                    .chain(events.map(|(_, heading)| heading)),
+            );
+        for ((operator, of), counts) in &self.counts {
+            if of.is_empty() && counts.events.is_empty() {
                 continue;
             }
-            let count = |event: Event| match counts.events.get(&event) {
+            let count = |(event, _)| match counts.events.get(&event) {
                 Some(count) => count.to_string(),
                 None => "-".to_owned(),
             };
-            table.add_row([
-                operator.clone(),
-                join.clone(),
-                counts.cases.to_string(),
-                count(Event::Spilled),
-                count(Event::Recursed),
-                count(Event::HotKey),
-                count(Event::Reclaimed),
-            ]);
+            table.add_row(
+                [operator.clone(), of.clone(), counts.cases.to_string()]
+                    .into_iter()
+                    .chain(events.map(count)),
+            );
         }
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -193,6 +109,7 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plimsoll_driver::OperatorMetrics;
 
     fn operator(details: &str, values: &[(&str, u64)]) -> OperatorMetrics {
         OperatorMetrics {
@@ -206,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hash_joins_have_not_done_is_told() {
+    fn what_operators_have_not_done_is_told() {
         let plan = [
             operator(
                 "HybridHashJoinExec: mode=Partitioned, join_type=Left, on=[]",
@@ -225,17 +142,36 @@ mod tests {
                 "HybridHashJoinExec: join_type=LeftAnti, null_aware",
                 &[("spilled_bytes", 9), ("depth", 3)],
             ),
+            operator(
+                "ExternalSortExec: fetch=9, expr=[a@0 ASC]",
+                &[("spill_count", 9), ("merges", 1)],
+            ),
+            operator(
+                "HybridHashAggregateExec: mode=Partial, gby=[], aggr=[]",
+                &[("skipped_aggregation_rows", 1)],
+            ),
+            operator(
+                "BoundedWindowAggExec: wdw=[rank() ROWS: Field, frame: ROWS BETWEEN]",
+                &[],
+            ),
         ];
         let seen = Seen::in_plan(&plan);
         assert_eq!(seen[2].events, [Event::Spilled, Event::Recursed]);
         let mut coverage = Coverage::default();
+        let all = coverage.missing().len();
         coverage.add(&seen);
         let missing = coverage.missing();
-        let of = |join: &str| missing.iter().find(|(name, _)| *name == join);
-        assert!(of("Left").is_none());
-        assert_eq!(of("Inner").unwrap().1.len(), 4);
-        assert_eq!(of("LeftAnti").unwrap().1.len(), 4);
-        let of_not_in = &of("null-aware anti").unwrap().1;
-        assert_eq!(*of_not_in, [Event::HotKey, Event::Reclaimed]);
+        assert_eq!(all - missing.len(), 4 + 2 + 2 + 1 + 1 + 1);
+        let of = |part: &str| missing.iter().filter(|line| line.contains(part)).count();
+        assert_eq!((of("Exec (Left) "), of("JoinExec (Inner) ")), (2, 4 + 2));
+        for line in [
+            "no HybridHashJoinExec (null-aware anti) worked through a partition in pieces",
+            "no ExternalSortExec gave memory back",
+            "no BoundedWindowAggExec (ROWS) was there",
+        ] {
+            assert!(missing.contains(&line.to_owned()), "{line}: {missing:?}");
+        }
+        assert!(coverage.has_spilled("ExternalSortExec"));
+        assert!(!coverage.has_spilled("HybridHashAggregateExec"));
     }
 }

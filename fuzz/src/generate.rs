@@ -45,6 +45,9 @@ pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
     if let Some(goal) = aimed::Goal::of_case(seed, number) {
         return aimed::case(goal, seed, number, random, scale);
     }
+    if let Some(goal) = aimed::operators::Goal::of_case(seed, number) {
+        return aimed::operators::case(goal, seed, number, random, scale);
+    }
     if random.percent(PRESSED) {
         return pressed(seed, number, random, scale);
     }
@@ -63,7 +66,7 @@ pub fn case(seed: u64, number: u64, scale: Scale) -> Case {
 }
 
 /// The share of the cases without an aim that are made to be short of memory, in percent: with those that are aimed, a
-/// half of all.
+/// little over half of all.
 const PRESSED: u64 = 25;
 
 /// Joins of large sides, one with a key that most of its rows have, in hardly any memory: what a random case comes to
@@ -100,6 +103,7 @@ fn environment(random: &mut Random, tables: &[Table], scale: Scale) -> Environme
             dynamic_filters: random.percent(70),
             filters_in_scan: random.percent(30),
             swap_sides: random.percent(70),
+            probe_rows: None,
         }),
     };
     Environment {

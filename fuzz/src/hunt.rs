@@ -188,6 +188,7 @@ impl Hunt {
                 dynamic_filters: true,
                 filters_in_scan: false,
                 swap_sides: true,
+                probe_rows: None,
             },
         };
         let mut said = Vec::new();

@@ -168,6 +168,41 @@ impl Kind {
         }
     }
 
+    /// How many values it has, where those are few.
+    pub fn distinct_values(&self) -> f64 {
+        match self {
+            Kind::Boolean => 2.0,
+            Kind::Whole { bits: 8, .. } => 256.0,
+            Kind::Whole { bits: 16, .. } => 65_536.0,
+            // None to three items, of which each may be null.
+            Kind::List(item) => {
+                let items = item.distinct_values() + 1.0;
+                1.0 + items + items.powi(2) + items.powi(3)
+            }
+            Kind::Struct(kinds) => kinds
+                .iter()
+                .map(|kind| kind.distinct_values() + 1.0)
+                .product(),
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// The share that its most frequent value has of many that differ in their ordinals.
+    pub fn commonest_share(&self) -> f64 {
+        match self {
+            // A quarter is empty; as many have one item, of which a ninth is null.
+            Kind::List(item) => 0.25_f64.max(item.commonest_share() / 4.0),
+            // An eighth of each field is null.
+            Kind::Struct(kinds) => {
+                let shares = kinds
+                    .iter()
+                    .map(|kind| kind.commonest_share().max(1.0 / 8.0));
+                shares.product()
+            }
+            few => 1.0 / few.distinct_values(),
+        }
+    }
+
     /// Arrow's type of it.
     pub fn data_type(&self) -> DataType {
         match self {
@@ -253,4 +288,42 @@ fn fields(kinds: &[Kind]) -> Fields {
         .enumerate()
         .map(|(place, kind)| Field::new(format!("f{place}"), kind.data_type(), true))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn kinds_of_few_values_are_known_as_such() {
+        let whole = Kind::whole(64, true);
+        let list = |item: &Kind| Kind::List(Box::new(item.clone()));
+        for kind in [
+            Kind::Boolean,
+            Kind::whole(8, true),
+            whole.clone(),
+            list(&whole),
+            list(&Kind::Boolean),
+            list(&list(&whole)),
+            Kind::Struct(vec![whole.clone()]),
+            Kind::Struct(vec![whole.clone(), list(&whole)]),
+        ] {
+            let ordinals: Vec<_> = (0..4000).map(Some).collect();
+            let array = kind.array(&ordinals);
+            let mut counts = BTreeMap::new();
+            for row in 0..array.len() {
+                *counts
+                    .entry(array_value_to_string(&array, row).unwrap())
+                    .or_insert(0_u32) += 1;
+            }
+            let commonest = f64::from(*counts.values().max().unwrap()) / 4000.0;
+            assert!(counts.len() as f64 <= kind.distinct_values(), "{kind:?}");
+            let share = kind.commonest_share().max(1.0 / 4000.0);
+            assert!(
+                (commonest * 0.3..=commonest * 1.3).contains(&share),
+                "{kind:?}: {share} of {commonest}"
+            );
+        }
+    }
 }

@@ -1,14 +1,14 @@
-//! Faults of stock operators that are known and not mended yet. A failure that is one of these is counted
-//! apart, so that others stand out. With `--strict joins` those of joins are failures like any other, with
-//! `--strict all` all of them. Who replaces an operator takes its faults off this list.
+//! Faults of stock operators that are known and not mended yet, and what has to fit into memory whatever is spilled. A
+//! failure that is one of these is counted apart, so that others stand out. With `--strict joins` those of joins are
+//! failures like any other, with `--strict all` all of them. Who replaces an operator takes its faults off this list.
 
 use crate::case::Case;
 use crate::finding::queries;
-use crate::outcome::{Failure, FailureKind, Strict};
+use crate::outcome::{Failure, FailureKind, Refusal, Strict};
 
 struct Known {
     kind: FailureKind,
-    /// Words in what was found.
+    /// Words in what was found; of a refusal, in the name of who was refused.
     found: &'static str,
     /// Words in the query, all of them.
     sql: &'static [&'static str],
@@ -17,7 +17,27 @@ struct Known {
     of_a_join: bool,
 }
 
-const KNOWN: [Known; 2] = [
+/// A limit of an operator that can spill, where the query has these words.
+const fn limit(found: &'static str, sql: &'static [&'static str], fault: &'static str) -> Known {
+    Known {
+        kind: FailureKind::Refused,
+        found,
+        sql,
+        fault,
+        of_a_join: false,
+    }
+}
+
+const ONE_GROUP: &str = "one group of an aggregate that holds all its values has to fit";
+const ARGUMENTS: &str = "what a window's functions read of a partition has to fit";
+
+const KNOWN: [Known; 8] = [
+    limit("HashAggregate", &["array_agg("], ONE_GROUP),
+    limit("HashAggregate", &["string_agg("], ONE_GROUP),
+    limit("HashAggregate", &["median("], ONE_GROUP),
+    limit("HashAggregate", &["(DISTINCT "], ONE_GROUP),
+    limit("Window", &[" FOLLOWING"], ARGUMENTS),
+    limit("Window", &["ntile("], ARGUMENTS),
     Known {
         kind: FailureKind::Error,
         found: "Unsupported data type in sort merge join comparator",
@@ -38,7 +58,7 @@ const KNOWN: [Known; 2] = [
 pub fn fault(case: &Case, failure: &Failure, strict: Strict) -> Option<&'static str> {
     let is_let_pass = |known: &Known| match strict {
         Strict::None => true,
-        Strict::Joins => !known.of_a_join,
+        Strict::Joins | Strict::Ours => !known.of_a_join,
         Strict::All => false,
     };
     let sql = queries(case);
@@ -47,12 +67,16 @@ pub fn fault(case: &Case, failure: &Failure, strict: Strict) -> Option<&'static 
         Some(number) => sql.get(number).is_some_and(|sql| has(sql, words)),
         None => sql.iter().any(|sql| has(sql, words)),
     };
+    let found = match failure.kind {
+        FailureKind::Refused => Refusal::of_error(&failure.what).consumer,
+        _ => failure.what.clone(),
+    };
     KNOWN
         .iter()
         .find(|known| {
             is_let_pass(known)
                 && known.kind == failure.kind
-                && failure.what.contains(known.found)
+                && found.contains(known.found)
                 && is_in(known.sql)
         })
         .map(|known| known.fault)

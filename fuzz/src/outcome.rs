@@ -117,12 +117,17 @@ pub enum Strict {
     None,
     /// Those of joins, and known faults of theirs are failures too.
     Joins,
+    /// Those of joins, sorts, aggregates and windows, which all can spill, but for what is known to have to fit.
+    Ours,
     /// All, and known faults of stock operators are failures too.
     All,
 }
 
 /// Words in the names of consumers that are joins.
 const JOINS: [&str; 4] = ["Join", "SMJ", "NLJ", "NestedLoop"];
+
+/// Words in those of the other operators of this engine.
+const OTHERS: [&str; 3] = ["ExternalSorter", "HashAggregate", "Window"];
 
 impl Refusal {
     /// The refusal that an error tells of.
@@ -146,6 +151,11 @@ impl Refusal {
     pub fn is_of_a_join(&self) -> bool {
         JOINS.iter().any(|word| self.consumer.contains(word))
     }
+
+    /// Whether an operator was refused that is this engine's and no stock one.
+    pub fn is_of_ours(&self) -> bool {
+        self.is_of_a_join() || OTHERS.iter().any(|word| self.consumer.contains(word))
+    }
 }
 
 impl Strict {
@@ -157,6 +167,7 @@ impl Strict {
         let refused = refusals.iter().find(|refusal| match self {
             Strict::None => false,
             Strict::Joins => refusal.is_of_a_join(),
+            Strict::Ours => refusal.is_of_ours(),
             Strict::All => true,
         });
         match refused {
@@ -193,5 +204,9 @@ mod tests {
         };
         assert!(failed(Strict::Joins, &ours) && !failed(Strict::Joins, &stock));
         assert!(failed(Strict::All, &stock) && !failed(Strict::None, &ours));
+        let merge = Refusal::of_error("SortPreservingMergeExec[0] asked for 1.0 MB more; …");
+        let groups = Refusal::of_error("PartialHashAggregate[0] asked for 1.0 MB more; …");
+        assert!(failed(Strict::Ours, &ours) && failed(Strict::Ours, &groups));
+        assert!(failed(Strict::All, &merge) && !failed(Strict::Ours, &merge));
     }
 }

@@ -239,6 +239,10 @@ pub struct Window {
     pub columns: Vec<u16>,
     /// How many columns partition the window.
     pub partition: u8,
+    /// Columns that come out besides, where no function's value depends on which of two rows that tie comes first: where
+    /// rows are ordered by one that is different in each, or where none are ordered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<u16>,
     /// The functions.
     pub calls: Vec<WindowCall>,
 }
@@ -267,6 +271,8 @@ pub enum WindowFunction {
     Lead(u8),
     First,
     Last,
+    /// `nth_value(x, n)`.
+    Nth(u8),
     Sum,
     Count,
     Least,
@@ -279,8 +285,14 @@ impl WindowFunction {
         use WindowFunction as F;
         matches!(
             self,
-            F::First | F::Last | F::Sum | F::Count | F::Least | F::Greatest
+            F::First | F::Last | F::Nth(_) | F::Sum | F::Count | F::Least | F::Greatest
         )
+    }
+
+    /// Whether it means something without an order.
+    pub fn needs_order(self) -> bool {
+        use WindowFunction as F;
+        !matches!(self, F::Sum | F::Count | F::Least | F::Greatest)
     }
 }
 
@@ -298,6 +310,9 @@ pub enum Frame {
     Groups(u8, u8),
     /// From this row to the end.
     Rest,
+    /// So much less and so much more than what a row is ordered by, where that is one whole number; else from its peers
+    /// to the end.
+    Range(u8, u8),
 }
 
 /// Sorted rows.

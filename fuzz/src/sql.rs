@@ -8,7 +8,7 @@ mod window;
 
 use std::collections::BTreeSet;
 
-use crate::case::Table;
+use crate::case::{Spread, Table};
 use crate::kind::Kind;
 use crate::relation::{Pair, Predicate, Relation, Says, Set, Sort};
 
@@ -51,6 +51,8 @@ pub struct Known {
     pub nulls: f64,
     /// Whether it may have special values.
     pub special: bool,
+    /// Whether each row has another value.
+    pub unique: bool,
 }
 
 impl Known {
@@ -63,6 +65,7 @@ impl Known {
             hottest: 1.0 / rows.max(1.0),
             nulls: 0.0,
             special: false,
+            unique: false,
         }
     }
 }
@@ -117,10 +120,17 @@ impl Writer<'_> {
             Known {
                 kind: column.kind.clone(),
                 first: column.first,
-                distinct: column.spread.distinct(rows).max(1) as f64,
-                hottest: column.spread.hottest(rows),
+                distinct: (column.spread.distinct(rows).max(1) as f64)
+                    .min(column.kind.distinct_values()),
+                hottest: column
+                    .spread
+                    .hottest(rows)
+                    .max(column.kind.commonest_share()),
                 nulls: f64::from(column.nulls) / 100.0,
                 special: column.specials > 0,
+                unique: column.spread == Spread::Unique
+                    && (column.nulls, column.specials) == (0, 0)
+                    && matches!(column.kind, Kind::Whole { bits: 32.., .. }),
             }
         });
         let known: Vec<Known> = known.collect();
@@ -212,6 +222,7 @@ impl Writer<'_> {
         for (column, other) in written.columns.iter_mut().zip(&right.columns) {
             column.special |= other.special;
             column.distinct += other.distinct;
+            column.unique = false;
         }
         // A set operation binds less than what may follow it.
         let all = names("", written.columns.len().max(1));

@@ -218,6 +218,11 @@ fn with_options(
         options.single_partition_threshold as usize;
     engine.optimizer.hash_join_single_partition_threshold_rows =
         (options.single_partition_threshold / 16) as usize;
+    if let Some(rows) = options.probe_rows {
+        engine
+            .execution
+            .skip_partial_aggregation_probe_rows_threshold = rows as usize;
+    }
     engine.optimizer.prefer_hash_join = options.hash_joins;
     engine.optimizer.enable_join_dynamic_filter_pushdown = options.dynamic_filters;
     engine.optimizer.join_reordering = options.swap_sides;

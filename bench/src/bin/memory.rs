@@ -12,7 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use plimsoll_bench::memory::engine::{Engine, Programs};
-use plimsoll_bench::memory::outcome::Outcome;
+use plimsoll_bench::memory::outcome::{Kind, Outcome};
+use plimsoll_bench::memory::peers;
 use plimsoll_bench::memory::table;
 use plimsoll_bench::memory::task::Task;
 use plimsoll_bench::progress::Progress;
@@ -29,8 +30,8 @@ struct Options {
     /// TPC-H's scale factor
     #[arg(long, default_value = "10", value_name = "S")]
     scale: tpch::Scale,
-    /// The lines
-    #[arg(long, value_delimiter = ',', default_value = "256m,512m,1g,4g", value_parser = size, value_name = "M,…")]
+    /// The lines [with --peers: 4g,1g,512m]
+    #[arg(long, value_delimiter = ',', default_value = "256m,512m,1g,4g", default_value_if("peers", "true", "4g,1g,512m"), value_parser = size, value_name = "M,…")]
     lines: Vec<u64>,
     /// The queries, such as 1,5,9 [default: all 22]
     #[arg(long, value_delimiter = ',', value_name = "N,…", value_parser = clap::value_parser!(u8).range(1..=22))]
@@ -38,7 +39,7 @@ struct Options {
     /// The engines; a share behind a colon is what one is told of the line, in percent
     ///
     /// [default: plimsoll, and datafusion and duckdb told all and 80 % of the line; for joins plimsoll, with ample memory
-    /// too, duckdb:80 and datafusion-smj:80]
+    /// too, duckdb:80 and datafusion-smj:80; for peers plimsoll, duckdb:80, datafusion:80, sail:80 and spark]
     #[arg(long, value_delimiter = ',', value_name = "E,…")]
     engines: Vec<Engine>,
     /// Hostile files instead of TPC-H
@@ -46,25 +47,33 @@ struct Options {
     hostile: bool,
     /// Joins instead, whose smaller side takes half of the line, all of it, twice as much, and ten times; try
     /// --lines 256m, which takes 5 GB on disk
-    #[arg(long, conflicts_with_all = ["queries", "scale", "hostile"])]
+    #[arg(long, conflicts_with_all = ["queries", "scale", "hostile"], group = "repeated")]
     joins: bool,
+    /// Beside the engines of `bench/peers`, which installs them: totals, ratios, and what was resident
+    #[arg(long, conflicts_with_all = ["hostile", "h2o"], group = "repeated")]
+    peers: bool,
     /// The questions of H2O's benchmark at 10 million rows instead: all, or those whose names begin so, such as
     /// groupby,join-05; try --lines 512m
     #[arg(long, conflicts_with_all = ["queries", "scale", "hostile", "joins"], num_args = 0.., value_delimiter = ',', value_name = "NAME,…")]
     h2o: Option<Vec<String>>,
-    /// How often each join is run with each engine in turn
-    #[arg(long, default_value_t = 3, requires = "joins", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// How often each join, or query beside peers, is run with each engine in turn
+    #[arg(long, default_value_t = 3, requires = "repeated", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Where the table goes beside stdout; as JSON when it ends in .json. Written anew after each run
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Seconds that a run may take
-    #[arg(long, default_value_t = 600, value_name = "S")]
+    /// Seconds after which a run is ended [with --peers: 300]
+    #[arg(
+        long,
+        default_value = "600",
+        default_value_if("peers", "true", "300"),
+        value_name = "S"
+    )]
     timeout: u64,
     /// The plimsoll binary [default: the one beside this one]
     #[arg(long, value_name = "PATH")]
     plimsoll: Option<PathBuf>,
-    /// A Python with the wheels duckdb and datafusion
+    /// A Python with the wheels duckdb and datafusion, for peers pysail and pyspark[connect] too
     #[arg(
         long,
         env = "BENCH_PYTHON",
@@ -96,12 +105,13 @@ fn run(options: &Options) -> Result<bool> {
     };
     let mut engines = options.engines.clone();
     if engines.is_empty() {
-        engines = match options.joins {
-            true => Engine::OVER_JOINS.to_vec(),
-            false => Engine::ALL.to_vec(),
+        engines = match (options.joins, options.peers) {
+            (true, _) => Engine::OVER_JOINS.to_vec(),
+            (_, true) => Engine::PEERS.to_vec(),
+            _ => Engine::ALL.to_vec(),
         };
     }
-    if options.joins {
+    if options.joins || options.peers {
         engines = engines.repeat(options.runs as usize);
     }
     let work = paths::target().join("bench-memory");
@@ -127,7 +137,12 @@ fn run(options: &Options) -> Result<bool> {
         }
         for &engine in &engines {
             progress.add(1);
-            if !task.applies(engine, line) {
+            // What hung once would take as long again, and tell no more.
+            let has_hung = |outcome: &Outcome| {
+                (outcome.engine, outcome.line, outcome.verdict) == (engine, line, Kind::Hung)
+                    && outcome.query == task.name
+            };
+            if !task.applies(engine, line) || outcomes.iter().any(has_hung) {
                 continue;
             }
             progress.now(format!("{} {engine} {}", task.name, human(line)));
@@ -205,7 +220,10 @@ fn drawn(options: &Options, outcomes: &[Outcome]) -> String {
         (Some(_), ..) => "H2O's questions at 10 million rows".to_owned(),
         _ => format!("TPC-H at scale {}", options.scale),
     };
-    table::queries(outcomes, &machine(), &title)
+    match options.peers {
+        true => peers::peers(outcomes, &machine(), &title),
+        false => table::queries(outcomes, &machine(), &title),
+    }
 }
 
 fn programs(options: &Options) -> Result<Programs> {

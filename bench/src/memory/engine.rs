@@ -12,6 +12,9 @@ use serde::Serialize;
 /// What part of the line an engine is told, in percent, by those who know that its limit is not one of the process.
 const SHARE: u64 = 80;
 
+/// What Spark adds to a heap for all else that a JVM takes, at least: `spark.executor.memoryOverhead`'s default.
+const SPARK_OVERHEAD: u64 = 384 << 20;
+
 /// How many times the line is ample.
 const AMPLE: u64 = 24;
 
@@ -38,6 +41,13 @@ pub enum Engine {
         /// Percent of the line that it is told.
         share: u64,
     },
+    /// Sail's Python wheel: its Spark Connect server with PySpark as the client, in one process.
+    Sail {
+        /// Percent of the line that it is told.
+        share: u64,
+    },
+    /// PySpark's own Spark, in local mode.
+    Spark,
 }
 
 /// Where the programs are.
@@ -69,6 +79,15 @@ impl Engine {
         Engine::SortMerge { share: SHARE },
     ];
 
+    /// Those that are compared over queries, one beside the other.
+    pub const PEERS: [Engine; 5] = [
+        Engine::Plimsoll,
+        Engine::DuckDb { share: SHARE },
+        Engine::DataFusion { share: SHARE },
+        Engine::Sail { share: SHARE },
+        Engine::Spark,
+    ];
+
     /// What the kernel limits its process to, in a comparison within `line`.
     pub fn limit(self, line: u64) -> u64 {
         match self {
@@ -87,7 +106,8 @@ impl Engine {
         file: &Path,
         spill: &Path,
     ) -> Command {
-        let (name, share) = match self {
+        let share_of = |share: u64| line / 100 * share;
+        let (name, bytes) = match self {
             Engine::Plimsoll | Engine::Ample => {
                 let mut command = Command::new(&programs.plimsoll);
                 command
@@ -97,17 +117,25 @@ impl Engine {
                     .args([tables, Path::new("-f"), file]);
                 return command;
             }
-            Engine::DataFusion { share } => ("datafusion", share),
-            Engine::SortMerge { share } => ("datafusion-smj", share),
-            Engine::DuckDb { share } => ("duckdb", share),
+            Engine::DataFusion { share } => ("datafusion", share_of(share)),
+            Engine::SortMerge { share } => ("datafusion-smj", share_of(share)),
+            Engine::DuckDb { share } => ("duckdb", share_of(share)),
+            Engine::Sail { share } => ("sail", share_of(share)),
+            Engine::Spark => ("spark", spark_heap(line)),
         };
         let mut command = Command::new(&programs.python);
         command
             .arg(&programs.script)
-            .args([name, &(line / 100 * share).to_string()])
+            .args([name, &bytes.to_string()])
             .args([tables, file, spill]);
         command
     }
+}
+
+/// The largest heap that fits into a line together with what Spark adds to it: the larger of [`SPARK_OVERHEAD`] and a tenth
+/// of the heap.
+fn spark_heap(line: u64) -> u64 {
+    line.saturating_sub(SPARK_OVERHEAD).min(line / 11 * 10)
 }
 
 impl fmt::Display for Engine {
@@ -119,6 +147,9 @@ impl fmt::Display for Engine {
             Engine::SortMerge { share } => write!(f, "datafusion-smj:{share}"),
             Engine::DataFusion { share: 100 } => write!(f, "datafusion"),
             Engine::DuckDb { share: 100 } => write!(f, "duckdb"),
+            Engine::Sail { share: 100 } => write!(f, "sail"),
+            Engine::Spark => write!(f, "spark"),
+            Engine::Sail { share } => write!(f, "sail:{share}"),
             Engine::DataFusion { share } => write!(f, "datafusion:{share}"),
             Engine::DuckDb { share } => write!(f, "duckdb:{share}"),
         }
@@ -142,11 +173,13 @@ impl FromStr for Engine {
             "plimsoll" if share == 100 => Ok(Engine::Plimsoll),
             "plimsoll-ample" if share == 100 => Ok(Engine::Ample),
             "datafusion-smj" => Ok(Engine::SortMerge { share }),
+            "sail" => Ok(Engine::Sail { share }),
+            "spark" if share == 100 => Ok(Engine::Spark),
             "datafusion" => Ok(Engine::DataFusion { share }),
             "duckdb" => Ok(Engine::DuckDb { share }),
             _ => bail!(
-                "'{text}' is none of plimsoll, plimsoll-ample, datafusion, datafusion-smj, duckdb, or one of the last three with a share: \
-                 duckdb:80"
+                "'{text}' is none of plimsoll, plimsoll-ample, spark, datafusion, datafusion-smj, duckdb, sail, or one of the last four \
+                 with a share: duckdb:80"
             ),
         }
     }
@@ -158,11 +191,33 @@ mod tests {
 
     #[test]
     fn engines_are_read_as_they_are_written() {
-        for engine in Engine::ALL.into_iter().chain(Engine::OVER_JOINS) {
+        for engine in Engine::ALL
+            .into_iter()
+            .chain(Engine::OVER_JOINS)
+            .chain(Engine::PEERS)
+        {
             assert_eq!(engine.to_string().parse::<Engine>().unwrap(), engine);
         }
-        for text in ["", "spark", "duckdb:0", "duckdb:x", "plimsoll:80"] {
+        for text in [
+            "",
+            "flink",
+            "duckdb:0",
+            "duckdb:x",
+            "plimsoll:80",
+            "spark:80",
+        ] {
             assert!(text.parse::<Engine>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_heap_of_spark_and_its_overhead_are_the_line() {
+        for line in [1_u64 << 30, 4 << 30, 16 << 30] {
+            let heap = spark_heap(line);
+            let all = heap + SPARK_OVERHEAD.max(heap / 10);
+            assert!(all <= line && line - all < 1 << 20, "{line}: {heap}");
+        }
+        assert_eq!(spark_heap(512 << 20), 128 << 20);
+        assert_eq!(spark_heap(256 << 20), 0);
     }
 }

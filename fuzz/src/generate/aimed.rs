@@ -2,6 +2,7 @@
 //! type needs the right side built, a build side needs rows that somebody above asks for, and who holds memory and waits
 //! is asked to give it back only by somebody else who begins to need it then.
 
+pub(super) mod operators;
 mod query;
 mod sides;
 
@@ -167,6 +168,7 @@ fn environment(goal: Goal, random: &mut Random, tables: &[Table], memory: u64) -
         filters_in_scan: random.percent(30),
         // No SQL is planned as this one: it comes of a LeftMark whose left side is the larger.
         swap_sides: goal.join == Type::RightMark,
+        probe_rows: None,
     };
     Environment {
         memory,

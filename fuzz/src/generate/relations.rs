@@ -334,6 +334,7 @@ impl Maker<'_> {
                     F::Lead(few),
                     F::First,
                     F::Last,
+                    F::Nth(few),
                     F::Sum,
                     F::Count,
                     F::Least,
@@ -346,6 +347,7 @@ impl Maker<'_> {
                     Frame::Rest,
                     Frame::Rows(u16::from(few) * 3, u16::from(few)),
                     Frame::Groups(few, 1),
+                    Frame::Range(few * 20, few),
                 ]),
             }
         };
@@ -354,6 +356,10 @@ impl Maker<'_> {
             input,
             columns: self.numbers(4),
             partition: self.random.below(3) as u8,
+            beside: match self.random.percent(30) {
+                true => self.numbers(3),
+                false => Vec::new(),
+            },
             calls: (0..count).map(|_| call(self)).collect(),
         }))
     }

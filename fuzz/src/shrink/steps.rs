@@ -93,11 +93,12 @@ fn all(case: &Case) -> Vec<Step> {
     steps
 }
 
-const OPTIONS: [fn(&mut Options); 4] = [
+const OPTIONS: [fn(&mut Options); 5] = [
     |options| options.batch_rows = 8192,
     |options| options.dynamic_filters = false,
     |options| options.filters_in_scan = false,
     |options| options.swap_sides = false,
+    |options| options.probe_rows = None,
 ];
 
 const COLUMN_CHANGES: [fn(&mut Column); 3] = [
@@ -193,7 +194,8 @@ fn simplify(relation: &mut Relation, change: usize) {
         Relation::Window(window) => match change {
             1 => window.partition = 0,
             2..=5 => remove_one(&mut window.calls, change - 2, 1),
-            other => remove_one(&mut window.columns, other - 6, 1),
+            6 => drop(window.beside.pop()),
+            other => remove_one(&mut window.columns, other - 7, 1),
         },
         Relation::Sort(sort) => match change {
             1 => sort.limit = None,

@@ -20,6 +20,8 @@ impl Writer<'_> {
             let known = &input.columns[*key];
             columns.push(Known {
                 hottest: (1.0 / groups).max(1.0 / known.distinct),
+                // With subtotals there are groups without it.
+                unique: known.unique && !aggregate.rollup && keys.len() == 1,
                 ..known.clone()
             });
         }

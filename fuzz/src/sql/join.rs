@@ -42,6 +42,7 @@ impl Writer<'_> {
         }
         // A side that may be missing brings nulls.
         for column in &mut columns {
+            column.unique = false;
             if !matches!(join.kind, JoinKind::Inner) && join.kind.gives_pairs() {
                 column.nulls = column.nulls.max(0.05);
             }

@@ -315,7 +315,13 @@ impl Sampler {
         let thread = thread::spawn(move || {
             let mut reader = Reader::default();
             while !shared.stop.load(Ordering::Relaxed) {
-                let resident = reader.sum(&group.processes());
+                let processes = group.processes();
+                let mut resident = reader.sum(&processes);
+                if processes.len() > 1 {
+                    // Pages that several processes share, as before a fork becomes another program, are in each one's
+                    // sum. The kernel charges them once.
+                    resident = resident.min(group.resident().unwrap_or(u64::MAX));
+                }
                 shared.now.store(resident, Ordering::Relaxed);
                 shared.peak.fetch_max(resident, Ordering::Relaxed);
                 shared.kernel.fetch_max(group.kernel(), Ordering::Relaxed);

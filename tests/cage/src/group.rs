@@ -116,6 +116,17 @@ impl Group {
         }
     }
 
+    /// Bytes of anonymous and shared memory that are charged to the group now; `None` where the kernel does not say. It
+    /// lags behind by up to a few hundred KiB.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.file("memory.stat")).ok()?;
+        let anonymous = match self.version {
+            Version::One => value(&text, "rss")?,
+            Version::Two => value(&text, "anon")?,
+        };
+        Some(anonymous + value(&text, "shmem").unwrap_or(0))
+    }
+
     /// Ends whatever runs in the group.
     pub(crate) fn kill_all(&self) {
         for id in self.processes() {

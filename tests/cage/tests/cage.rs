@@ -37,6 +37,18 @@ fn what_stays_inside_is_measured_over_all_its_processes() {
 }
 
 #[test]
+fn what_processes_share_counts_once() {
+    // Subshells are copies of the shell, which holds a long text, until they write to it.
+    let script = "x=$(head -c 40000000 /dev/zero | tr '\\0' x); \
+                  for i in 1 2 3 4 5 6 7 8; do (sleep 0.3; :) & done; wait";
+    let Some(run) = run(256 * MIB, Command::new("sh").args(["-c", script]), PATIENCE) else {
+        return;
+    };
+    assert_eq!(judge(&run, |_| Ok(()), &[]), Verdict::Right, "{run:?}");
+    assert!(run.peak_resident >= 38 * MIB, "{run:?}");
+}
+
+#[test]
 fn what_goes_over_is_killed_by_the_kernel_and_the_verdict_says_so() {
     let Some(run) = run(64 * MIB, &mut holder(200 * MIB), PATIENCE) else {
         return;

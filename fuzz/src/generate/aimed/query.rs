@@ -55,6 +55,7 @@ impl Aim<'_> {
             columns,
             // Without it the sorted partitions would be merged, in memory that cannot be taken from the merge.
             partition: 1,
+            beside: Vec::new(),
             calls: vec![WindowCall {
                 function,
                 argument: NUMBER,

@@ -154,7 +154,7 @@ fn in_memory(random: &mut Random) -> Storage {
 }
 
 /// Texts that are as long in memory as they are.
-fn long_text(random: &mut Random, width: u16) -> Kind {
+pub(super) fn long_text(random: &mut Random, width: u16) -> Kind {
     let layout = *random.pick(&[Layout::Plain, Layout::Plain, Layout::Large, Layout::View]);
     Kind::Text { width, layout }
 }
