@@ -178,7 +178,10 @@ async fn a_window_over_more_than_memory_and_a_join_without_keys_go_to_disk() {
     let join = "SELECT count(*), max(length(s)), max(length(t)) FROM
         (SELECT id AS a, repeat('x', 30000) AS s FROM range(2000))
         CROSS JOIN (SELECT id AS b, repeat('y', 30000) AS t FROM range(2000)) WHERE a + b < 5";
-    for query in [window, join] {
+    // All rows are peers, so that none has its sum before the last has come.
+    let running = "SELECT max(n), max(length(s)) FROM
+        (SELECT sum(id) OVER (ORDER BY id * 0) AS n, s FROM (SELECT id, repeat('x', 200) || id AS s FROM range(400000)))";
+    for query in [window, join, running] {
         assert_eq!(rows(&session, query).await.unwrap(), 1);
         let history = session.history();
         let record = history.records().next_back().unwrap();
@@ -186,10 +189,11 @@ async fn a_window_over_more_than_memory_and_a_join_without_keys_go_to_disk() {
         wait_until_free(&session).await;
     }
     let history = session.history();
-    for (record, operator) in history
-        .records()
-        .zip(["ExternalWindowExec", "BlockNestedLoopJoinExec"])
-    {
+    for (record, operator) in history.records().zip([
+        "ExternalWindowExec",
+        "BlockNestedLoopJoinExec",
+        "RunningWindowExec",
+    ]) {
         let mut spills = record.spills.iter();
         assert!(spills.any(|spill| spill.operator == operator), "{record:?}");
     }

@@ -26,5 +26,5 @@ pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};
 pub use sort::{ExternalSortExec, ExternalSorts};
-pub use window::{ExternalWindowExec, ExternalWindows};
+pub use window::{ExternalWindowExec, ExternalWindows, RunningWindowExec};
 pub use window_views::WindowsWithoutViews;
