@@ -25,6 +25,6 @@ pub use broadcast::{
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};
-pub use sort::{ExternalSortExec, ExternalSorts};
+pub use sort::{ExternalSortExec, ExternalSorts, OrderedMergeExec};
 pub use window::{ExternalWindowExec, ExternalWindows, RunningWindowExec};
 pub use window_views::WindowsWithoutViews;

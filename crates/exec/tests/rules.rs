@@ -4,6 +4,8 @@
 mod aggregate;
 #[path = "rules/dynamic_filter.rs"]
 mod dynamic_filter;
+#[path = "rules/merge.rs"]
+mod merge;
 #[path = "rules/session.rs"]
 mod session;
 #[path = "rules/window.rs"]

@@ -8,10 +8,12 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::exec::ExternalSortExec;
 use super::keys::KeyEncoder;
+use super::ordered;
 use crate::plan::replace;
 use crate::references::refers_to;
 
-/// Puts [`ExternalSortExec`] in place of every `SortExec` that is ready to run.
+/// Puts [`ExternalSortExec`] in place of every `SortExec` that is ready to run, and [`OrderedMergeExec`](super::OrderedMergeExec)
+/// in that of every `SortPreservingMergeExec`.
 ///
 /// The first rows of a small limit are left to DataFusion's `TopK` where that tells a scan which rows can
 /// still be among them, unless memory was found to be short for it. The last of the rules: nothing is
@@ -57,10 +59,11 @@ impl PhysicalOptimizerRule for ExternalSorts {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        replace(plan, |node| match node.downcast_ref::<SortExec>() {
+        let plan = replace(plan, |node| match node.downcast_ref::<SortExec>() {
             Some(sort) if self.replaces(sort)? => Ok(Some(ExternalSortExec::new(sort))),
             _ => Ok(None),
-        })
+        })?;
+        replace(plan, |node| Ok(ordered::of_plan(node)))
     }
 
     fn name(&self) -> &str {
