@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::buffer::BufferExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
@@ -53,6 +55,18 @@ impl ExternalSorts {
     }
 }
 
+/// The plan without the buffers that DataFusion puts between a scan in order and a merge: they fail when they are refused
+/// memory, after rows were delivered, and our merge reads a batch ahead.
+fn without_buffers(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        Ok(match node.downcast_ref::<BufferExec>() {
+            Some(buffer) => Transformed::yes(Arc::clone(buffer.input())),
+            None => Transformed::no(node),
+        })
+    })
+    .data()
+}
+
 impl PhysicalOptimizerRule for ExternalSorts {
     fn optimize(
         &self,
@@ -63,7 +77,7 @@ impl PhysicalOptimizerRule for ExternalSorts {
             Some(sort) if self.replaces(sort)? => Ok(Some(ExternalSortExec::new(sort))),
             _ => Ok(None),
         })?;
-        replace(plan, |node| Ok(ordered::of_plan(node)))
+        replace(without_buffers(plan)?, |node| Ok(ordered::of_plan(node)))
     }
 
     fn name(&self) -> &str {

@@ -3,8 +3,15 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::Int64Type;
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use datafusion::common::config::ConfigOptions;
+use datafusion::physical_expr::PhysicalSortExpr;
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::buffer::BufferExec;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion::physical_plan::{ExecutionPlan, collect, displayable};
 use datafusion::prelude::SessionContext;
 use plimsoll_exec::ExternalSorts;
 use plimsoll_memory::TaskMemory;
@@ -64,4 +71,20 @@ async fn sorts_of_four_partitions_are_merged_in_two_megabytes_and_in_one() {
         let found = sorted(&context(Some(1 << 20), 4), &first).await;
         assert!(found == expected[..5000], "{order}");
     }
+}
+
+#[test]
+fn no_buffer_that_may_be_refused_stays_below_a_merge() {
+    let number = Field::new("number", DataType::Int64, false);
+    let schema = Arc::new(Schema::new(vec![number]));
+    let order = PhysicalSortExpr::new_default(col("number", &schema).unwrap());
+    let scan = Arc::new(EmptyExec::new(schema).with_partitions(3));
+    let buffer = Arc::new(BufferExec::new(scan, 1 << 20));
+    let merge = SortPreservingMergeExec::new([order].into(), buffer);
+    let plan = ExternalSorts::new(false).optimize(Arc::new(merge), &ConfigOptions::default());
+    let plan = displayable(plan.unwrap().as_ref())
+        .indent(false)
+        .to_string();
+    assert!(plan.starts_with("OrderedMergeExec"), "{plan}");
+    assert!(!plan.contains("BufferExec"), "{plan}");
 }
