@@ -241,6 +241,7 @@ fn consumers(plan: &Arc<dyn ExecutionPlan>) -> u64 {
         | "UnionExec"
         | "CooperativeExec"
         | "DynamicFilterExec"
+        | "UnnestPiecesExec"
         | "SteadyScan" => false,
         _ => !plan.children().is_empty(),
     };
@@ -273,6 +274,7 @@ fn deals_rows_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
             | "GlobalLimitExec"
             | "LocalLimitExec"
             | "UnnestExec"
+            | "UnnestPiecesExec"
             | "SteadyScan"
             | "CooperativeExec" => {}
             _ => return deals && next.is_none(),

@@ -14,6 +14,7 @@ mod references;
 mod reserve;
 mod sort;
 mod spill;
+mod unnest;
 mod window;
 mod window_views;
 
@@ -26,5 +27,6 @@ pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};
 pub use sort::{ExternalSortExec, ExternalSorts, OrderedMergeExec};
+pub use unnest::{UnnestPiecesExec, UnnestsInPieces};
 pub use window::{ExternalWindowExec, ExternalWindows, RunningWindowExec};
 pub use window_views::WindowsWithoutViews;

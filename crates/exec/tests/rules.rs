@@ -8,6 +8,8 @@ mod dynamic_filter;
 mod merge;
 #[path = "rules/session.rs"]
 mod session;
+#[path = "rules/unnest.rs"]
+mod unnest;
 #[path = "rules/window.rs"]
 mod window;
 #[path = "rules/window_views.rs"]
