@@ -242,8 +242,15 @@ impl Frames {
         self.rows = RecordBatch::new_empty(Arc::clone(&self.slim.schema));
         let largest = largest_column(&pieces);
         self.reserve(largest, results)?;
-        self.rows = tidy(concat_by_column(&self.slim.schema, pieces).await?)?;
-        self.bytes = bytes_of(&self.rows);
+        (self.rows, self.bytes) = match pieces.as_slice() {
+            // Part of a batch: copied by `let_go_of` if few of its rows stay.
+            [only] => (only.clone(), self.new_bytes),
+            _ => {
+                let rows = tidy(concat_by_column(&self.slim.schema, pieces).await?)?;
+                let bytes = bytes_of(&rows);
+                (rows, bytes)
+            }
+        };
         (self.new_rows, self.new_bytes) = (0, 0);
         Ok(())
     }
@@ -251,11 +258,12 @@ impl Frames {
     /// Drops the first rows.
     fn let_go_of(&mut self, rows: usize) -> Result<()> {
         let left = self.rows.num_rows() - rows;
+        if left == 0 {
+            (self.rows, self.bytes) = (RecordBatch::new_empty(Arc::clone(&self.slim.schema)), 0);
+            return Ok(());
+        }
         self.rows = tidy(self.rows.slice(rows, left))?;
-        self.bytes = match left {
-            0 => 0,
-            _ => bytes_of(&self.rows),
-        };
+        self.bytes = bytes_of(&self.rows);
         Ok(())
     }
 
