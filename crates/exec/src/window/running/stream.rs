@@ -272,15 +272,12 @@ impl Frames {
     fn reserve(&self, held: usize, results: usize) -> Result<()> {
         let bytes = self.bytes + self.new_bytes + held + results;
         let more = bytes.saturating_sub(self.memory.size());
-        if more == 0 || self.memory.try_grow(more).is_ok() {
-            self.memory.resize(bytes);
-            return Ok(());
+        // Not asked for: who cannot spill is kept waiting before it is refused, here for each of many partitions.
+        let is_least = bytes <= FEW + 2 * self.batch_bytes + results;
+        if !is_least && more > 0 {
+            self.memory.try_grow(more)?;
         }
-        if bytes <= FEW + 2 * self.batch_bytes + results {
-            self.memory.resize(bytes);
-            return Ok(());
-        }
-        // The error of the request for what is missing.
-        self.memory.try_grow(more)
+        self.memory.resize(bytes);
+        Ok(())
     }
 }
