@@ -82,8 +82,6 @@ pub(crate) fn config(settings: &Settings, threads: usize, memory: u64) -> Sessio
         Some(Codec::Zstd) => SpillCompression::Zstd,
         Some(_) => SpillCompression::Lz4Frame,
     };
-    // A buffer between a scan and a sort: bounded by the memory there is, not by a gigabyte.
-    options.execution.sort_pushdown_buffer_capacity = (memory / 8) as usize;
     // When two inputs of a `RepartitionExec` spill at once their batches go to two files, which are read one after
     // the other: the reader waits for more of the first while what would let it go on is in the second, and both
     // writers wait for the reader. With a file for each batch there is never more to come of a file.

@@ -19,6 +19,7 @@ use plimsoll_storage::lineage;
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
 
+use crate::distinct::rules_when_short;
 use crate::query::Query;
 use crate::rules::rules;
 use crate::source::{Cut, ScanBudget};
@@ -34,7 +35,7 @@ const LETTING_GO: Duration = Duration::from_secs(30);
 enum Plan {
     /// With the operators that are fastest, some of which fail when refused memory.
     Fast,
-    /// With operators that spill in their place: external sorts for top-k.
+    /// With operators that spill in their place: external sorts for top-k, groups for values that are DISTINCT.
     Spilling,
     /// The same on one thread and with small batches, so that each operator has memory for itself.
     OneThread,
@@ -64,7 +65,7 @@ const SMALL_BATCH: usize = 1024;
 
 /// A query with all it needs to be planned and run, apart from the session it came from.
 ///
-/// A top-k fails when it is refused memory, and others do on many threads. A query that fails so before it has
+/// A top-k fails when it is refused memory, as do values that are DISTINCT, and others on many threads. A query that fails so before it has
 /// delivered a row is planned anew and runs again, with operators in their place that are slower and
 /// can spill; and if that is refused memory too, on one thread.
 pub(crate) struct Job {
@@ -215,12 +216,15 @@ impl Job {
                 .with_target_partitions(1)
                 .with_batch_size(SMALL_BATCH);
         }
-        let rules = rules(self.join_partitions, plan != Plan::Fast);
-        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
+        let is_short = plan != Plan::Fast;
+        let mut builder = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_config(config)
             .with_runtime_env(runtime)
-            .with_physical_optimizer_rules(rules)
-            .build())
+            .with_physical_optimizer_rules(rules(self.join_partitions, is_short));
+        if is_short {
+            builder = builder.with_optimizer_rules(rules_when_short());
+        }
+        Ok(builder.build())
     }
 }
 
@@ -237,6 +241,7 @@ fn consumers(plan: &Arc<dyn ExecutionPlan>) -> u64 {
         | "UnionExec"
         | "CooperativeExec"
         | "DynamicFilterExec"
+        | "UnnestPiecesExec"
         | "SteadyScan" => false,
         _ => !plan.children().is_empty(),
     };
@@ -269,6 +274,7 @@ fn deals_rows_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
             | "GlobalLimitExec"
             | "LocalLimitExec"
             | "UnnestExec"
+            | "UnnestPiecesExec"
             | "SteadyScan"
             | "CooperativeExec" => {}
             _ => return deals && next.is_none(),

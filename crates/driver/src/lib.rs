@@ -111,6 +111,7 @@ mod broadcast;
 mod cache;
 mod command;
 mod dialect;
+mod distinct;
 mod division;
 mod engine;
 mod error;

@@ -424,9 +424,13 @@ fn spills_of(plan: &Arc<dyn ExecutionPlan>) -> Vec<OperatorSpill> {
 /// The partitions whose rows a plan delivers, brought together at its end if they are several.
 fn senders(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     match (plan.name(), plan.children().as_slice()) {
-        ("CoalescePartitionsExec" | "SortPreservingMergeExec" | "CooperativeExec", [only]) => {
-            senders(only)
-        }
+        (
+            "CoalescePartitionsExec"
+            | "SortPreservingMergeExec"
+            | "OrderedMergeExec"
+            | "CooperativeExec",
+            [only],
+        ) => senders(only),
         _ => plan.output_partitioning().partition_count() as u64,
     }
 }

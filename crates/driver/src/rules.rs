@@ -6,7 +6,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use plimsoll_exec::{
     BlockNestedLoopJoins, BroadcastJoins, DynamicFilters, ExternalSorts, ExternalWindows,
-    HybridHashAggregates, HybridHashJoins,
+    HybridHashAggregates, HybridHashJoins, UnnestsInPieces,
 };
 
 use crate::source::SteadyScans;
@@ -27,5 +27,6 @@ pub(crate) fn rules(partitions: usize, is_short: bool) -> Vec<Rule> {
     rules.push(Arc::new(SteadyScans));
     // Behind those that may ask for a sort.
     rules.push(Arc::new(ExternalSorts::new(is_short)));
+    rules.push(Arc::new(UnnestsInPieces));
     rules
 }

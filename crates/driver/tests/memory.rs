@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::{ExecutionPlan, collect};
@@ -178,7 +178,10 @@ async fn a_window_over_more_than_memory_and_a_join_without_keys_go_to_disk() {
     let join = "SELECT count(*), max(length(s)), max(length(t)) FROM
         (SELECT id AS a, repeat('x', 30000) AS s FROM range(2000))
         CROSS JOIN (SELECT id AS b, repeat('y', 30000) AS t FROM range(2000)) WHERE a + b < 5";
-    for query in [window, join] {
+    // All rows are peers, so that none has its sum before the last has come.
+    let running = "SELECT max(n), max(length(s)) FROM
+        (SELECT sum(id) OVER (ORDER BY id * 0) AS n, s FROM (SELECT id, repeat('x', 200) || id AS s FROM range(400000)))";
+    for query in [window, join, running] {
         assert_eq!(rows(&session, query).await.unwrap(), 1);
         let history = session.history();
         let record = history.records().next_back().unwrap();
@@ -186,13 +189,34 @@ async fn a_window_over_more_than_memory_and_a_join_without_keys_go_to_disk() {
         wait_until_free(&session).await;
     }
     let history = session.history();
-    for (record, operator) in history
-        .records()
-        .zip(["ExternalWindowExec", "BlockNestedLoopJoinExec"])
-    {
+    for (record, operator) in history.records().zip([
+        "ExternalWindowExec",
+        "BlockNestedLoopJoinExec",
+        "RunningWindowExec",
+    ]) {
         let mut spills = record.spills.iter();
         assert!(spills.any(|spill| spill.operator == operator), "{record:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn distinct_values_that_do_not_fit_are_counted_on_disk() {
+    let session = session("64m");
+    let query = "SELECT count(DISTINCT s), count(DISTINCT t), count(*), sum(id) FROM
+        (SELECT id, repeat('x', 80) || id AS s, repeat('y', 80) || (id % 100) AS t FROM range(400000))";
+    let mut rows = session.sql(query).await.unwrap().rows.unwrap();
+    let batch = rows.try_next().await.unwrap().unwrap();
+    let number = |at: usize| batch.column(at).as_primitive::<Int64Type>().value(0);
+    let numbers: Vec<i64> = (0..4).map(number).collect();
+    assert_eq!(numbers, [400_000, 100, 400_000, 400_000 * 399_999 / 2]);
+    drop(rows);
+    let history = session.history();
+    let record = history.records().next_back().unwrap();
+    assert!(
+        record.plan_given_up.is_some() && record.spilled_bytes > 0,
+        "{record:?}"
+    );
+    wait_until_free(&session).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ mod references;
 mod reserve;
 mod sort;
 mod spill;
+mod unnest;
 mod window;
 mod window_views;
 
@@ -25,6 +26,7 @@ pub use broadcast::{
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};
-pub use sort::{ExternalSortExec, ExternalSorts};
-pub use window::{ExternalWindowExec, ExternalWindows};
+pub use sort::{ExternalSortExec, ExternalSorts, OrderedMergeExec};
+pub use unnest::{UnnestPiecesExec, UnnestsInPieces};
+pub use window::{ExternalWindowExec, ExternalWindows, RunningWindowExec};
 pub use window_views::WindowsWithoutViews;

@@ -22,14 +22,18 @@
 //!   comes after the last of them is dropped as it comes.
 //! - **Memory** is reserved before it is taken, but for one batch. All of it can be had back at any time
 //!   before the first run is merged, also from a sort whose rows are being read.
+//!
+//! What sorts of several partitions come to is merged by [`OrderedMergeExec`].
 
 mod buffer;
 mod exec;
 mod keys;
 mod merge;
 mod metrics;
+mod ordered;
 mod rule;
 mod sorter;
 
 pub use exec::ExternalSortExec;
+pub use ordered::OrderedMergeExec;
 pub use rule::ExternalSorts;

@@ -1,4 +1,4 @@
-//! Window functions that need all rows of a partition, one partition at a time.
+//! Window functions, one partition at a time.
 //!
 //! DataFusion has two operators for windows. `BoundedWindowAggExec` runs functions that can be told row by row (running
 //! totals, ranks, `lag`), `WindowAggExec` all others (a share of the partition's total, `ntile`, `percent_rank`, frames
@@ -8,11 +8,15 @@
 //! complete when the next begins: its rows are [kept](partition) until then, reserved, on disk where memory is refused
 //! or taken back, and [computed](compute) and handed on then. What a partition on disk still takes is, of functions
 //! whose value all its rows share, nothing but that value; of others their arguments and results.
+//!
+//! [`RunningWindowExec`] stands in place of `BoundedWindowAggExec`, which reserves nothing either.
 
 mod compute;
 mod exec;
 mod partition;
 mod rule;
+mod running;
 
 pub use exec::ExternalWindowExec;
 pub use rule::ExternalWindows;
+pub use running::RunningWindowExec;

@@ -4,8 +4,12 @@
 mod aggregate;
 #[path = "rules/dynamic_filter.rs"]
 mod dynamic_filter;
+#[path = "rules/merge.rs"]
+mod merge;
 #[path = "rules/session.rs"]
 mod session;
+#[path = "rules/unnest.rs"]
+mod unnest;
 #[path = "rules/window.rs"]
 mod window;
 #[path = "rules/window_views.rs"]

@@ -328,6 +328,20 @@ impl TaskMemory {
         is_entitled.then(|| bytes.max(self.quantum))
     }
 
+    /// Grants a consumer what it cannot do without: what is free or what other operators give back, and an overdraft for what
+    /// is missing then. As [`MemoryPool::grow`], it leaves `reservation` itself as it is.
+    pub fn grow_at_any_rate(&self, reservation: &MemoryReservation, additional: usize) {
+        let bytes = additional as u64;
+        let consumer = reservation.consumer();
+        if self.granted(consumer, bytes) {
+            return;
+        }
+        // No lock is held while others write to disk.
+        self.offers
+            .reclaim(bytes.max(self.quantum), Some(consumer.id()));
+        self.grow(reservation, additional);
+    }
+
     fn refusal(&self, state: &mut State, consumer: &MemoryConsumer, bytes: u64) -> DataFusionError {
         let limit = self.limit();
         state

@@ -2,16 +2,20 @@ use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::buffer::BufferExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::exec::ExternalSortExec;
 use super::keys::KeyEncoder;
+use super::ordered;
 use crate::plan::replace;
 use crate::references::refers_to;
 
-/// Puts [`ExternalSortExec`] in place of every `SortExec` that is ready to run.
+/// Puts [`ExternalSortExec`] in place of every `SortExec` that is ready to run, and [`OrderedMergeExec`](super::OrderedMergeExec)
+/// in that of every `SortPreservingMergeExec`.
 ///
 /// The first rows of a small limit are left to DataFusion's `TopK` where that tells a scan which rows can
 /// still be among them, unless memory was found to be short for it. The last of the rules: nothing is
@@ -51,16 +55,29 @@ impl ExternalSorts {
     }
 }
 
+/// The plan without the buffers that DataFusion puts between a scan in order and a merge: they fail when they are refused
+/// memory, after rows were delivered, and our merge reads a batch ahead.
+fn without_buffers(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        Ok(match node.downcast_ref::<BufferExec>() {
+            Some(buffer) => Transformed::yes(Arc::clone(buffer.input())),
+            None => Transformed::no(node),
+        })
+    })
+    .data()
+}
+
 impl PhysicalOptimizerRule for ExternalSorts {
     fn optimize(
         &self,
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        replace(plan, |node| match node.downcast_ref::<SortExec>() {
+        let plan = replace(plan, |node| match node.downcast_ref::<SortExec>() {
             Some(sort) if self.replaces(sort)? => Ok(Some(ExternalSortExec::new(sort))),
             _ => Ok(None),
-        })
+        })?;
+        replace(without_buffers(plan)?, |node| Ok(ordered::of_plan(node)))
     }
 
     fn name(&self) -> &str {

@@ -20,13 +20,18 @@ use crate::batches::{content_bytes, select, shares_values, tidy};
 use crate::reserve::take_at_least;
 use crate::spill::{Disk, Run, RunFile};
 
-/// Bytes of a batch that is handed on, at most, if a row has no more: this part of the memory, within bounds.
-const PIECE_PART: usize = 128;
-const PIECE: std::ops::RangeInclusive<usize> = (256 << 10)..=(4 << 20);
+/// Bytes of a batch that is handed on, at most, if a row has no more, with so much memory.
+fn piece_bytes(limit: usize) -> usize {
+    let least = (limit / 32).clamp(32 << 10, 256 << 10);
+    (limit / 128).clamp(least, 4 << 20)
+}
 
-/// Bytes of a block of a run: this part of the memory, within bounds.
-const BLOCK_PART: usize = 512;
-const BLOCK: std::ops::RangeInclusive<usize> = (64 << 10)..=(1 << 20);
+/// Bytes of a block of a run, with so much memory: several sorts hold a few blocks of two runs each at once, however little
+/// there is.
+fn block_bytes(limit: usize) -> usize {
+    let least = (limit / 64).clamp(16 << 10, 64 << 10);
+    (limit / 512).clamp(least, 1 << 20)
+}
 
 /// Rows beyond twice a limit that are kept before those behind it are dropped.
 const BEYOND_LIMIT: usize = 64 << 10;
@@ -68,8 +73,6 @@ impl Work {
             _ => usize::MAX,
         };
         let rows = context.session_config().batch_size();
-        let piece = (limit / PIECE_PART).clamp(*PIECE.start(), *PIECE.end());
-        let block = (limit / BLOCK_PART).clamp(*BLOCK.start(), *BLOCK.end());
         Ok(Self {
             encoder: KeyEncoder::new(ordering, &schema)?,
             writes_slices: !schema
@@ -78,8 +81,14 @@ impl Work {
                 .any(|field| shares_values(field.data_type())),
             schema,
             fetch,
-            piece: Piece { rows, bytes: piece },
-            block: Piece { rows, bytes: block },
+            piece: Piece {
+                rows,
+                bytes: piece_bytes(limit),
+            },
+            block: Piece {
+                rows,
+                bytes: block_bytes(limit),
+            },
             memory: MemoryConsumer::new(format!("ExternalSorter[{partition}]"))
                 .with_can_spill(true)
                 .register(pool),

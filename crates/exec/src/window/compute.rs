@@ -12,7 +12,9 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::logical_expr::{Accumulator, WindowFrameBound, WindowFrameUnits};
 use datafusion::physical_expr::PhysicalSortExpr;
 use datafusion::physical_expr::utils::collect_columns;
-use datafusion::physical_expr::window::{PlainAggregateWindowExpr, StandardWindowExpr, WindowExpr};
+use datafusion::physical_expr::window::{
+    PlainAggregateWindowExpr, SlidingAggregateWindowExpr, StandardWindowExpr, WindowExpr,
+};
 
 use crate::batches::{bytes_of, concat_by_column, largest_column, select, with_rows};
 use crate::spill::Run;
@@ -189,7 +191,7 @@ fn one_value(expression: &dyn WindowExpr) -> Result<Option<Box<dyn Accumulator>>
     let aggregate = expression
         .as_any()
         .downcast_ref::<PlainAggregateWindowExpr>();
-    let Some(aggregate) = aggregate.filter(|aggregate| has_no_filter(aggregate)) else {
+    let Some(aggregate) = aggregate.filter(|aggregate| has_no_filter(*aggregate)) else {
         return Ok(None);
     };
     let frame = aggregate.get_window_frame();
@@ -206,7 +208,7 @@ fn one_value(expression: &dyn WindowExpr) -> Result<Option<Box<dyn Accumulator>>
 
 /// Whether all rows are aggregated. The expression does not tell its filter but to who debugs it: whatever is not known
 /// to have none is taken to have one.
-fn has_no_filter(aggregate: &PlainAggregateWindowExpr) -> bool {
+pub(crate) fn has_no_filter(aggregate: &dyn WindowExpr) -> bool {
     format!("{aggregate:?}").ends_with("filter: None }")
 }
 
@@ -221,14 +223,14 @@ fn hold(memory: &MemoryReservation, bytes: usize) -> Result<()> {
 }
 
 /// The rows of a partition without the columns that no function asks for.
-struct Slim {
-    schema: SchemaRef,
+pub(crate) struct Slim {
+    pub(crate) schema: SchemaRef,
     needed: HashSet<usize>,
 }
 
 impl Slim {
     /// `None` if there are no functions.
-    fn of<'a>(
+    pub(crate) fn of<'a>(
         input: &SchemaRef,
         mut expressions: impl Iterator<Item = &'a Arc<dyn WindowExpr>>,
     ) -> Option<Self> {
@@ -256,13 +258,19 @@ impl Slim {
         })
     }
 
-    fn batch(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+    /// The rows without those columns.
+    pub(crate) fn columns(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         let columns = rows.columns().iter().enumerate();
         let columns = columns.map(|(column, array)| match self.needed.contains(&column) {
             true => Arc::clone(array),
             false => Arc::new(NullArray::new(rows.num_rows())) as ArrayRef,
         });
-        let slim = with_rows(&self.schema, columns.collect(), rows.num_rows())?;
+        with_rows(&self.schema, columns.collect(), rows.num_rows())
+    }
+
+    /// The same in buffers of its own.
+    fn batch(&self, rows: &RecordBatch) -> Result<RecordBatch> {
+        let slim = self.columns(rows)?;
         // A copy: all columns of a batch that was read from disk share one buffer.
         let all: Vec<_> = (0..slim.num_rows()).map(|row| (0, row)).collect();
         select(&self.schema, std::slice::from_ref(&slim), &all)
@@ -271,9 +279,11 @@ impl Slim {
 
 /// Whether it reads no columns but those of its arguments and its order: a filter is not among them.
 fn tells_its_columns(expression: &dyn WindowExpr) -> bool {
-    let expression = expression.as_any();
-    match expression.downcast_ref::<PlainAggregateWindowExpr>() {
-        Some(aggregate) => has_no_filter(aggregate),
-        None => expression.is::<StandardWindowExpr>(),
+    let any = expression.as_any();
+    let is_aggregate =
+        any.is::<PlainAggregateWindowExpr>() || any.is::<SlidingAggregateWindowExpr>();
+    match is_aggregate {
+        true => has_no_filter(expression),
+        false => any.is::<StandardWindowExpr>(),
     }
 }

@@ -5,11 +5,11 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::exec::of_plan;
+use super::{exec, running};
 use crate::plan::replace;
 
-/// Puts [`ExternalWindowExec`](super::ExternalWindowExec) in place of every `WindowAggExec` that is ready to run. It has
-/// its place at the end.
+/// Puts [`ExternalWindowExec`](super::ExternalWindowExec) in place of every `WindowAggExec` that is ready to run, and
+/// [`RunningWindowExec`](super::RunningWindowExec) in that of every `BoundedWindowAggExec`. It has its place at the end.
 #[derive(Debug, Default)]
 pub struct ExternalWindows;
 
@@ -19,7 +19,8 @@ impl PhysicalOptimizerRule for ExternalWindows {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        replace(plan, |node| Ok(of_plan(node)))
+        let plan = replace(plan, |node| Ok(exec::of_plan(node)))?;
+        replace(plan, |node| Ok(running::of_plan(node)))
     }
 
     fn name(&self) -> &str {
