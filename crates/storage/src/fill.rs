@@ -274,10 +274,7 @@ impl Writer {
     /// Notes what rows took as blocks: `batch`, which does not fit, and those before.
     fn note_loss(&mut self, batch: &RecordBatch) -> Result<()> {
         let core = self.unit.core();
-        let bytes = match core.level.deserialized {
-            true => content_bytes(batch) as u64,
-            false => Content::encode(batch, core.options.compression)?.bytes(),
-        };
+        let bytes = Content::new(batch.clone(), core)?.bytes();
         let blocks = self.blocks.iter();
         let before = blocks.fold((0, 0), |(rows, bytes), block| {
             (rows + block.rows as u64, bytes + block.bytes())
