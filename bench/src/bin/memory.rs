@@ -73,7 +73,7 @@ struct Options {
     /// The plimsoll binary [default: the one beside this one]
     #[arg(long, value_name = "PATH")]
     plimsoll: Option<PathBuf>,
-    /// A Python with the wheels duckdb and datafusion, for peers pysail and pyspark[connect] too
+    /// A Python with the wheels duckdb and datafusion, for peers pysail and `pyspark[connect]` too
     #[arg(
         long,
         env = "BENCH_PYTHON",

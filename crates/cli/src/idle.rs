@@ -19,8 +19,12 @@ const REST: Duration = Duration::from_millis(1500);
 /// How often it is looked whether one runs.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long workers wait for each other. One that is held up by what it works at keeps its cache until the next time.
+/// How long workers wait for each other. Where one is held up by what it works at, or by what else the machine does, they
+/// meet again at the next look.
 const MEETING: Duration = Duration::from_millis(20);
+
+/// How often they try in one rest.
+const MEETINGS: u32 = 10;
 
 /// Watches over an engine as long as its session and these workers live: when no query has run for a while, its
 /// threads empty their caches, and freed pages go back to the system.
@@ -36,7 +40,8 @@ pub fn give_back_at_rest(workers: &Handle, control: &Handle, session: Weak<Sessi
             if rest.is_due(begun, is_busy, Instant::now()) {
                 // It may not be at work, and then it does that when it is again.
                 drop(control.spawn(async { plimsoll_allocator::empty_thread_cache() }));
-                on_each_worker(MEETING, plimsoll_allocator::empty_thread_cache).await;
+                rest.has_met =
+                    on_each_worker(MEETING, plimsoll_allocator::empty_thread_cache).await;
                 plimsoll_allocator::purge();
             }
         }
@@ -54,7 +59,10 @@ fn activity(session: &Weak<Session>) -> Option<(u64, bool)> {
 struct Rest {
     begun: u64,
     since: Instant,
-    has_given_back: bool,
+    /// How often it has tried to give back.
+    tries: u32,
+    /// Whether all threads were there the last time.
+    has_met: bool,
 }
 
 impl Rest {
@@ -62,49 +70,56 @@ impl Rest {
         Self {
             begun: 0,
             since: now,
-            has_given_back: false,
+            tries: 0,
+            has_met: false,
         }
     }
 
-    /// Whether it is time to give back, once in each rest.
+    /// Whether it is time to give back: once in each rest, or until all threads have met.
     fn is_due(&mut self, begun: u64, is_busy: bool, now: Instant) -> bool {
         if is_busy || begun != self.begun {
             *self = Self::new(now);
             self.begun = begun;
             return false;
         }
-        let is_due = !self.has_given_back && now.duration_since(self.since) >= REST;
-        self.has_given_back |= is_due;
+        let is_due =
+            !self.has_met && self.tries < MEETINGS && now.duration_since(self.since) >= REST;
+        self.tries += u32::from(is_due);
         is_due
     }
 }
 
 /// Does `work` on each thread of the runtime that this is called in. None of them can be called by name, so each is
-/// given a piece of work that waits until all others have one, or for `patience`.
-async fn on_each_worker(patience: Duration, work: fn()) {
+/// given a piece of work that waits until all others have one, or for `patience`; says whether all had.
+async fn on_each_worker(patience: Duration, work: fn()) -> bool {
     let workers = Handle::current().metrics().num_workers();
     let missing = Arc::new((Mutex::new(workers), Condvar::new()));
     let each: Vec<_> = (0..workers)
         .map(|_| {
             let missing = Arc::clone(&missing);
             tokio::spawn(async move {
-                meet(&missing, patience);
+                let have_met = meet(&missing, patience);
                 work();
+                have_met
             })
         })
         .collect();
+    let mut have_all_met = true;
     for one in each {
         // It fails when the runtime ends, and its threads with it.
-        let _ = one.await;
+        have_all_met &= one.await.unwrap_or(false);
     }
+    have_all_met
 }
 
-/// Waits on this thread until nobody is missing.
-fn meet((missing, told): &(Mutex<usize>, Condvar), patience: Duration) {
+/// Waits on this thread until nobody is missing, and says whether that is so.
+fn meet((missing, told): &(Mutex<usize>, Condvar), patience: Duration) -> bool {
     let mut still = missing.lock().unwrap_or_else(PoisonError::into_inner);
     *still -= 1;
     told.notify_all();
-    drop(told.wait_timeout_while(still, patience, |still| *still > 0));
+    let waited = told.wait_timeout_while(still, patience, |still| *still > 0);
+    let (still, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    *still == 0
 }
 
 #[cfg(test)]
@@ -115,22 +130,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_gives_back_once_in_each_rest() {
+    fn it_gives_back_once_in_each_rest_or_until_all_have_met() {
         let start = Instant::now();
         let after = |looks: u32| start + LOOK * looks;
         let mut rest = Rest::new(start);
         // What the start has left behind.
         assert!(!rest.is_due(0, false, after(5)));
         assert!(rest.is_due(0, false, after(6)));
-        assert!(!rest.is_due(0, false, after(7)));
+        assert!(rest.is_due(0, false, after(7)));
+        rest.has_met = true;
+        assert!(!rest.is_due(0, false, after(8)));
         // A query that runs longer than a rest is, and one between two looks.
         assert!(!rest.is_due(1, true, after(8)));
         assert!(!rest.is_due(1, true, after(20)));
         assert!(!rest.is_due(1, false, after(25)));
         assert!(!rest.is_due(2, false, after(26)));
         assert!(!rest.is_due(2, false, after(31)));
-        assert!(rest.is_due(2, false, after(32)));
-        assert!(!rest.is_due(2, false, after(33)));
+        let tries = (32..90).filter(|looks| rest.is_due(2, false, after(*looks)));
+        assert_eq!(tries.count(), MEETINGS as usize);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 5)]
@@ -140,7 +157,7 @@ mod tests {
             let mut seen = SEEN.lock().unwrap();
             seen.get_or_insert_default().insert(thread::current().id());
         };
-        on_each_worker(Duration::from_secs(60), see).await;
+        assert!(on_each_worker(Duration::from_secs(60), see).await);
         assert_eq!(SEEN.lock().unwrap().as_ref().map(HashSet::len), Some(5));
     }
 }
