@@ -132,11 +132,15 @@ mod tests {
     fn no_part_of_a_query_is_estimated_to_be_endless() {
         for number in 0..200 {
             let made = case(8, number, Scale::SMALL);
+            // A table that is to exceed memory has more rows than others of its scale, and may be crossed with a dozen.
+            let held = made.tables.iter().map(Table::row_count).max();
+            let most = 4.0 * Scale::SMALL.work + 12.0 * held.unwrap_or(0) as f64;
             for query in &made.queries {
                 let written = write(query, &made.tables, Dialect::DataFusion);
                 assert!(
-                    written.most_rows <= 4.0 * Scale::SMALL.work,
-                    "{}",
+                    written.most_rows <= most,
+                    "{number}: {} rows, {}",
+                    written.most_rows,
                     written.sql
                 );
             }

@@ -192,13 +192,11 @@ impl Kind {
         match self {
             // A quarter is empty; as many have one item, of which a ninth is null.
             Kind::List(item) => 0.25_f64.max(item.commonest_share() / 4.0),
-            // An eighth of each field is null.
-            Kind::Struct(kinds) => {
-                let shares = kinds
-                    .iter()
-                    .map(|kind| kind.commonest_share().max(1.0 / 8.0));
-                shares.product()
-            }
+            // An eighth of each field is null, as a rule in the same rows.
+            Kind::Struct(kinds) => kinds
+                .iter()
+                .map(|kind| kind.commonest_share().max(1.0 / 8.0))
+                .fold(1.0, f64::min),
             few => 1.0 / few.distinct_values(),
         }
     }
