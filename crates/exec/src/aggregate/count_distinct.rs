@@ -7,7 +7,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::{NullBuffer, OffsetBuffer};
 use datafusion::arrow::compute::{cast, filter, take};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, UInt64Type};
-use datafusion::common::{Result, internal_err};
+use datafusion::common::{Result, internal_err, resources_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
@@ -224,9 +224,12 @@ impl Pairs {
     /// A list of values for each group.
     fn lists(&self, item: FieldRef) -> Result<ListArray> {
         let counts = self.counts();
+        let values: i64 = counts.iter().sum();
+        if i32::try_from(values).is_err() {
+            return resources_err!("{values} DISTINCT texts are more than a state can hold");
+        }
         let offsets = OffsetBuffer::<i32>::from_lengths(counts.iter().map(|count| *count as usize));
         let mut next: Vec<i32> = offsets.iter().copied().take(self.of).collect();
-        let values: i64 = counts.iter().sum();
         let mut order = vec![0_u32; values as usize];
         for (pair, group) in self.groups.iter().enumerate() {
             if let Some(next) = next.get_mut(*group as usize) {
