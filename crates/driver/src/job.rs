@@ -241,7 +241,7 @@ fn consumers(plan: &Arc<dyn ExecutionPlan>) -> u64 {
         | "UnionExec"
         | "CooperativeExec"
         | "DynamicFilterExec"
-        | "UnnestPiecesExec"
+        | "PiecesExec"
         | "SteadyScan" => false,
         _ => !plan.children().is_empty(),
     };
@@ -274,7 +274,7 @@ fn deals_rows_out(plan: &Arc<dyn ExecutionPlan>) -> bool {
             | "GlobalLimitExec"
             | "LocalLimitExec"
             | "UnnestExec"
-            | "UnnestPiecesExec"
+            | "PiecesExec"
             | "SteadyScan"
             | "CooperativeExec" => {}
             _ => return deals && next.is_none(),

@@ -6,7 +6,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use plimsoll_exec::{
     BlockNestedLoopJoins, BroadcastJoins, DynamicFilters, ExternalSorts, ExternalWindows,
-    HybridHashAggregates, HybridHashJoins, UnnestsInPieces,
+    HybridHashAggregates, HybridHashJoins, ProjectionsInPieces, UnnestsInPieces,
 };
 
 use crate::source::SteadyScans;
@@ -28,5 +28,6 @@ pub(crate) fn rules(partitions: usize, is_short: bool) -> Vec<Rule> {
     // Behind those that may ask for a sort.
     rules.push(Arc::new(ExternalSorts::new(is_short)));
     rules.push(Arc::new(UnnestsInPieces));
+    rules.push(Arc::new(ProjectionsInPieces));
     rules
 }

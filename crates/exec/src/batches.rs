@@ -21,7 +21,8 @@ pub fn content_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(content_bytes_of).sum()
 }
 
-fn content_bytes_of(array: &ArrayRef) -> usize {
+/// Bytes that the values of an array take, whatever else its buffers hold.
+pub(crate) fn content_bytes_of(array: &ArrayRef) -> usize {
     let views = match array.data_type() {
         DataType::Utf8View => array.as_string_view().views(),
         DataType::BinaryView => array.as_binary_view().views(),

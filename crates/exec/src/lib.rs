@@ -9,12 +9,12 @@ mod dynamic_filter;
 mod hash_join;
 pub mod ipc;
 mod nested_loop;
+mod pieces;
 mod plan;
 mod references;
 mod reserve;
 mod sort;
 mod spill;
-mod unnest;
 mod window;
 mod window_views;
 
@@ -26,7 +26,7 @@ pub use broadcast::{
 pub use dynamic_filter::{DynamicFilterExec, DynamicFilters};
 pub use hash_join::{HybridHashJoinExec, HybridHashJoins};
 pub use nested_loop::{BlockNestedLoopJoinExec, BlockNestedLoopJoins};
+pub use pieces::{PiecesExec, ProjectionsInPieces, UnnestsInPieces};
 pub use sort::{ExternalSortExec, ExternalSorts, OrderedMergeExec};
-pub use unnest::{UnnestPiecesExec, UnnestsInPieces};
 pub use window::{ExternalWindowExec, ExternalWindows, RunningWindowExec};
 pub use window_views::WindowsWithoutViews;

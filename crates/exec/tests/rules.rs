@@ -6,10 +6,10 @@ mod aggregate;
 mod dynamic_filter;
 #[path = "rules/merge.rs"]
 mod merge;
+#[path = "rules/pieces.rs"]
+mod pieces;
 #[path = "rules/session.rs"]
 mod session;
-#[path = "rules/unnest.rs"]
-mod unnest;
 #[path = "rules/window.rs"]
 mod window;
 #[path = "rules/window_views.rs"]

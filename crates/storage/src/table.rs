@@ -79,6 +79,7 @@ fn works_partition_by_partition(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
         | "CoalesceBatchesExec"
         | "CooperativeExec"
         | "UnnestExec"
+        | "PiecesExec"
         | "CachedScanExec" => true,
         _ => plan.output_partitioning().partition_count() == 1 && plan.children().is_empty(),
     };
