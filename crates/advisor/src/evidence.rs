@@ -76,8 +76,10 @@ pub struct Spill {
 pub enum Failure {
     /// An operator that cannot go on without it was refused memory.
     Memory {
-        /// Bytes that were missing.
+        /// Bytes that were missing; 0 if nothing was refused, and the query was ended because the process was full.
         lacking: u64,
+        /// Bytes that it held then without an operator having reserved them, if that is what it was ended for.
+        unreserved: u64,
         /// The part of the input that it had read until then, if that is known.
         read: Option<f64>,
     },

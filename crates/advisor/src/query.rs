@@ -91,12 +91,20 @@ impl Case<'_> {
             _ => 0,
         };
         let held = self.evidence.ample.max(self.evidence.peak_demand);
-        let so_far = held + lacking + self.evidence.exchanged;
+        let so_far = held + lacking + self.unreserved() + self.evidence.exchanged;
         let spare = match self.evidence.failure {
             Some(_) => SPARE_OF_FAILED,
             None => self.spare(),
         };
         (so_far as f64 / self.read() * spare) as u64
+    }
+
+    /// What it held that no operator had reserved, if it was ended for that.
+    fn unreserved(&self) -> u64 {
+        match self.evidence.failure {
+            Some(Failure::Memory { unreserved, .. }) => unreserved,
+            _ => 0,
+        }
     }
 
     fn spare(&self) -> f64 {
@@ -128,6 +136,20 @@ impl Case<'_> {
     /// What happened, in words that begin a reason.
     fn finding(&self) -> String {
         match self.evidence.failure {
+            Some(Failure::Memory {
+                lacking: 0,
+                unreserved: 0,
+                ..
+            }) => format!("it was ended in a full process{}", self.when()),
+            Some(Failure::Memory {
+                lacking: 0,
+                unreserved,
+                ..
+            }) => format!(
+                "it was ended in a full process, with {} that no operator had reserved{}",
+                fmt_bytes(unreserved),
+                self.when()
+            ),
             Some(Failure::Memory { lacking, .. }) => format!(
                 "a step that cannot go to disk lacked {}{}",
                 fmt_bytes(lacking),
@@ -158,15 +180,16 @@ impl Case<'_> {
     }
 
     fn demand(&self) -> String {
+        let held = self.evidence.peak_demand + self.unreserved();
         if !self.knows_what_was_read() {
             return format!(
                 "the query would have held {} by then; nobody knows how much was left to read, and this reaches for as \
                  much again",
-                fmt_bytes(self.evidence.peak_demand)
+                fmt_bytes(held)
             );
         }
         let exchanged = self.evidence.exchanged;
-        let demand = ((self.evidence.peak_demand + exchanged) as f64 / self.read()) as u64;
+        let demand = ((held + exchanged) as f64 / self.read()) as u64;
         let about = match self.read() < 1.0 || exchanged > 0 {
             true => "about ",
             false => "",

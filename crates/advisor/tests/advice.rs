@@ -136,6 +136,7 @@ fn what_is_known_of_a_part_is_told_of_the_whole() {
         ample: 100 * MIB,
         failure: Some(Failure::Memory {
             lacking: 20 * MIB,
+            unreserved: 0,
             read: Some(0.25),
         }),
         ..QueryEvidence::default()
@@ -149,6 +150,25 @@ fn what_is_known_of_a_part_is_told_of_the_whole() {
         advice[0]
     );
     assert!(unified(&settings, &advice[0].change) >= 480 * MIB);
+}
+
+#[test]
+fn a_query_that_was_ended_in_a_full_process_lacked_what_nobody_had_reserved() {
+    let evidence = QueryEvidence {
+        failure: Some(Failure::Memory {
+            lacking: 0,
+            unreserved: 200 * MIB,
+            read: None,
+        }),
+        ..QueryEvidence::default()
+    };
+    let settings = [("spark.plimsoll.memory", "450m")];
+    let advice = advise(&evidence, &conf(&settings), 64 * GIB);
+    let reason = &advice[0].reason;
+    assert!(reason.contains("with 200 MiB that no operator"), "{reason}");
+    assert!(reason.contains("would have held 200 MiB"), "{reason}");
+    assert!(!reason.contains(" 0 B"), "{reason}");
+    assert!(unified(&settings, &advice[0].change) >= 400 * MIB);
 }
 
 fn cached(name: &str, in_full: u64, hits: u64, evictions: u64) -> Cached {

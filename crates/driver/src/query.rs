@@ -307,10 +307,19 @@ impl Query {
         };
         Error::execution(error, &self.around, |what| {
             let failure = match what {
-                Lacking::Memory => Failure::Memory {
-                    lacking: self.task.usage().most_lacking(),
-                    read,
-                },
+                Lacking::Memory => {
+                    let lacking = self.task.usage().most_lacking();
+                    let unreserved = match lacking {
+                        // Nobody refused it anything: the process was full.
+                        0 => self.task.unreserved(),
+                        _ => 0,
+                    };
+                    Failure::Memory {
+                        lacking,
+                        unreserved,
+                        read,
+                    }
+                }
                 Lacking::Disk { is_set } => Failure::Disk { read, is_set },
             };
             let advisor = &self.around.advisor;
