@@ -211,7 +211,11 @@ impl Case<'_> {
         let idle = self.evidence.cached.iter().filter(unread);
         if let Some(idle) = idle.max_by_key(|cached| cached.memory) {
             // Not all of it: with more memory more threads read, and what they read takes some.
-            let gained = (nominal(layout, stored - idle.memory) - now) / 4 * 3;
+            let given = nominal(layout, stored - idle.memory) - now;
+            let gained = match self.evidence.was_cut {
+                true => given / 2,
+                false => given / 4 * 3,
+            };
             if seen + gained >= need {
                 return Some(Advice {
                     change: Change::Uncache {
@@ -227,8 +231,12 @@ impl Case<'_> {
                 });
             }
         }
+        let threads = match self.evidence.was_cut {
+            true => 2,
+            false => 1,
+        };
         // What else the process holds comes and goes.
-        self.smaller_storage_region(need - seen + layout.line.bytes / 32)
+        self.smaller_storage_region(threads * (need - seen) + layout.line.bytes / 32)
     }
 
     /// The storage fraction with which execution may take so many bytes from cached blocks.

@@ -216,6 +216,11 @@ fn an_idle_cache_is_uncached_before_anything_is_bought() {
         "{}",
         advice[0]
     );
+    // What a cache gives up goes to more threads, of which each takes some.
+    evidence.was_cut = true;
+    let advice = advise(&evidence, &settings, 64 * GIB);
+    let memory = advice[0].change.to_string();
+    assert!(memory.starts_with("--memory "), "{memory}");
 }
 
 #[test]
