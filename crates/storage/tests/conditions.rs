@@ -145,11 +145,13 @@ async fn plan_of(context: &SessionContext, query: &str) -> String {
 }
 
 async fn check(rows: RecordBatch, conditions: &[(String, bool)], limit: usize) {
-    let context = SessionContext::new_with_config(
-        SessionConfig::new()
-            .with_target_partitions(1)
-            .with_batch_size(64),
-    );
+    let mut config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_batch_size(64);
+    // As every session has it: 8.95 is a decimal of two digits, as in Spark, and not the double beside it, which no decimal
+    // of two digits is equal to.
+    config.options_mut().sql_parser.parse_float_as_decimal = true;
+    let context = SessionContext::new_with_config(config);
     context.register_batch("plain", rows.clone()).unwrap();
     let all: Vec<String> = conditions
         .iter()
