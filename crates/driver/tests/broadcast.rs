@@ -370,6 +370,43 @@ async fn which_side_may_be_broadcast_is_sparks() {
     }
 }
 
+/// The set that rows are not in is built where it is small or the smaller side, whatever is NULL, and the rows stream past it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_smaller_side_of_a_not_in_is_built() {
+    let with_nulls =
+        |rows: u64| format!("SELECT nullif(value, 7) AS k FROM generate_series(0, {rows})");
+    let (few, many) = (with_nulls(9), with_nulls(29999));
+    let files = files(&[("few", &few), ("many", &many)]).await;
+    let small = with_tables(&[], files.path()).await;
+    let off = with_tables(&[OFF], files.path()).await;
+    let (set_built, rows_built) = ("join_type=RightAnti", "join_type=LeftAnti");
+    for (session, rows, set, built, broadcast) in [
+        (&small, "many", "few", set_built, true),
+        (&small, "few", "many", set_built, true),
+        (&off, "many", "few", set_built, false),
+        (&off, "few", "many", rows_built, false),
+    ] {
+        let is_few = rows == "few";
+        for (condition, expected) in [
+            // The set has a NULL; has none; has no rows, which NULL is not in either.
+            ("true", 0),
+            ("k > 2", if is_few { 3 } else { 29_993 }),
+            ("k < 0", if is_few { 10 } else { 30_000 }),
+        ] {
+            let is_empty = condition == "k < 0";
+            let set = format!("SELECT k FROM {set} WHERE {condition}");
+            let query = format!("SELECT count(*) FROM {rows} WHERE k NOT IN ({set})");
+            let plan = text(session, &format!("EXPLAIN {query}")).await;
+            assert!(plan.contains("null_aware"), "{plan}");
+            // What is known to be empty is the smaller side, and nothing is as fast to build.
+            let built = if is_empty { set_built } else { built };
+            assert!(plan.contains(built), "{plan}");
+            assert_eq!(plan.contains("broadcast=right ("), broadcast, "{plan}");
+            assert_eq!(number(session, &query).await, expected, "{query}");
+        }
+    }
+}
+
 /// Rows of a join in which the broadcast side is as large as this.
 const LARGE: &str = "
     SELECT /*+ BROADCAST(b) */ a.id AS id, b.s AS s FROM range(300000) a

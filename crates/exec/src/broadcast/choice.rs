@@ -62,6 +62,13 @@ pub(super) struct Known {
     pub(super) bytes: Option<u64>,
 }
 
+impl Known {
+    /// Its size for comparison: what nobody knows the size of is taken to be the larger.
+    pub(super) fn size(self) -> u64 {
+        self.bytes.unwrap_or(u64::MAX)
+    }
+}
+
 /// Whether a side may be broadcast in a join of this type: never one of which rows are delivered for what they match, or do
 /// not match, on the whole other side, of which each of Spark's executors sees a part. Spark's `canBuildBroadcastLeft` and
 /// `canBuildBroadcastRight`.
@@ -94,9 +101,8 @@ pub(super) fn choose(
     };
     let pick = |reason: &dyn Fn(Side) -> Option<Reason>| {
         let allowed = |side| reason(side).filter(|_| may_be_built(join_type, side));
-        // What nobody knows the size of is taken to be the larger, and of equals the right one is built.
-        let size = |side| of(side).bytes.unwrap_or(u64::MAX);
-        let order = match size(Side::Right) <= size(Side::Left) {
+        // Of equals the right one is built.
+        let order = match right.size() <= left.size() {
             true => [Side::Right, Side::Left],
             false => [Side::Left, Side::Right],
         };

@@ -42,16 +42,12 @@ impl BroadcastJoins {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let threshold = config.optimizer.hash_join_single_partition_threshold as u64;
         let threshold = Some(threshold).filter(|bytes| *bytes > 0);
-        let choice = match self.is_allowed && !join.null_aware {
-            true => choose(
-                join.join_type,
-                known(&join.left),
-                known(&join.right),
-                threshold,
-            ),
-            // A NOT IN that knows NULLs has but one side that can be built, and that is not Spark's.
-            false => None,
-        };
+        let (left, right) = (known(&join.left), known(&join.right));
+        let choice = choose(join.join_type, left, right, threshold);
+        let choice = choice.filter(|_| self.is_allowed);
+        if join.null_aware {
+            return self.not_in(join, choice, left, right);
+        }
         if let Some(choice) = choice {
             return self.broadcast(join, choice).map(Some);
         }
@@ -63,6 +59,25 @@ impl BroadcastJoins {
             }
             PartitionMode::CollectLeft | PartitionMode::Partitioned => Ok(None),
         }
+    }
+
+    /// A `NOT IN`, whose set is the right side: it is built where it is broadcast, or is not the larger side.
+    fn not_in(
+        &self,
+        join: &HashJoinExec,
+        choice: Option<BroadcastChoice>,
+        left: Known,
+        right: Known,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let is_larger = right.size() > left.size();
+        if choice.is_none() && is_larger {
+            return Ok(None);
+        }
+        let built = HybridHashJoinExec::with_set_built(join, self.partitions)?;
+        Ok(built.map(|built| match choice {
+            Some(choice) => Arc::new(built.broadcasting(choice)) as _,
+            None => Arc::new(built) as _,
+        }))
     }
 
     fn broadcast(

@@ -35,7 +35,9 @@ pub(crate) struct BuildSide {
     settled: Notify,
     /// What the memory manager reaches this by, for as long as somebody probes it.
     reclaimer: OnceLock<Arc<Reclaimer>>,
-    /// For `NOT IN`: whether any probe row was seen, and whether any had a NULL key.
+    /// For a `NOT IN` whose set this is: whether a key in it is NULL. Then its other rows are not here.
+    pub(crate) has_null: bool,
+    /// For a `NOT IN` whose set is the probe side: whether any probe row was seen, and whether any had a NULL key.
     pub(crate) probe_has_rows: AtomicBool,
     pub(crate) probe_has_null: AtomicBool,
 }
@@ -138,6 +140,7 @@ impl BuildSide {
             state: Mutex::new(state),
             settled: Notify::new(),
             reclaimer: OnceLock::new(),
+            has_null: false,
             probe_has_rows: AtomicBool::new(false),
             probe_has_null: AtomicBool::new(false),
         }

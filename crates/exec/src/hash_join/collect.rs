@@ -9,6 +9,7 @@ use plimsoll_memory::Reclaim;
 
 use super::bounds::Bounds;
 use super::build_side::{BuildSide, Part};
+use super::keys::Keys;
 use super::marks::Marks;
 use super::partitions::Partitions;
 use super::resources::Resources;
@@ -229,6 +230,8 @@ pub(crate) async fn collect(
         let offer: std::sync::Weak<Reclaimer> = Arc::downgrade(&reclaimer);
         task.offer(&resources.reservation(), offer);
     }
+    let set = spec.builds_set().then(|| Arc::clone(&spec));
+    let mut has_null = false;
     *reclaimer.stage.lock() = Stage::Collecting(Box::new(Collector {
         spec,
         resources: Arc::clone(&resources),
@@ -243,6 +246,14 @@ pub(crate) async fn collect(
         resources.metrics.build_input_rows.add(batch.num_rows());
         if batch.num_rows() == 0 {
             continue;
+        }
+        if let Some(spec) = &set {
+            let keys = Keys::of(&spec.build_keys, &batch, spec.null_equality)?;
+            has_null = keys.matchable.is_some();
+            if has_null {
+                // No row of the other side is asked for any more.
+                break;
+            }
         }
         let batch = with_lean_dictionaries(batch)?;
         if let Some(bounds) = &mut bounds {
@@ -259,7 +270,9 @@ pub(crate) async fn collect(
     let Stage::Collecting(collector) = stage else {
         return datafusion::common::internal_err!("a build side was collected twice");
     };
-    let build = Arc::new(collector.finish(probes).await?);
+    let mut build = collector.finish(probes).await?;
+    build.has_null = has_null;
+    let build = Arc::new(build);
     *reclaimer.stage.lock() = Stage::Built(Arc::downgrade(&build));
     build.keep(reclaimer);
     Ok((build, bounds))

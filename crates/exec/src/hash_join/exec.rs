@@ -42,6 +42,9 @@ pub struct HybridHashJoinExec {
     pub(crate) join: HashJoinExec,
     /// How many partitions a build side that does not fit is cut into.
     partitions: usize,
+    /// Whether it is a `NOT IN` whose set is the build side. The described join cannot say so, since the stock one knows
+    /// `NOT IN` only with the set as the probe side.
+    builds_set: bool,
     columns: Vec<ColumnIndex>,
     /// The build side's, if it is a broadcast.
     broadcast: Option<Arc<Broadcast>>,
@@ -76,12 +79,33 @@ impl HybridHashJoinExec {
         Ok(Self {
             join,
             partitions,
+            builds_set: false,
             columns,
             broadcast: None,
             properties: Arc::new(properties),
             running: Mutex::default(),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// The `NOT IN` that `join` is, with its sides changed: the set is built, which is the smaller side as a rule, and the rows
+    /// that are asked for stream past it on as many threads as they come on. Spark's null-aware anti join
+    /// (`BroadcastHashJoinExec.isNullAwareAntiJoin`). `None` if `join` is no `NOT IN`, or one with a filter beside.
+    ///
+    /// # Errors
+    /// If the join's properties cannot be computed.
+    pub fn with_set_built(join: &HashJoinExec, partitions: usize) -> Result<Option<Self>> {
+        if !join.null_aware || join.filter.is_some() {
+            return Ok(None);
+        }
+        let plain = join.builder().with_null_aware(false).build()?;
+        let swapped = plain.swap_inputs(PartitionMode::CollectLeft)?;
+        let Some(swapped) = swapped.downcast_ref::<HashJoinExec>() else {
+            return internal_err!("an anti join with its sides changed is {}", swapped.name());
+        };
+        let mut own = Self::new(swapped, partitions)?;
+        own.builds_set = true;
+        Ok(Some(own))
     }
 
     /// The join that this one stands for. It is a description and is not to be executed.
@@ -106,7 +130,8 @@ impl HybridHashJoinExec {
     }
 
     fn with_join(&self, join: &HashJoinExec) -> Result<Arc<dyn ExecutionPlan>> {
-        let own = Self::new(join, self.partitions)?;
+        let mut own = Self::new(join, self.partitions)?;
+        own.builds_set = self.builds_set;
         Ok(Arc::new(match &self.broadcast {
             Some(broadcast) => own.broadcasting(broadcast.choice),
             None => own,
@@ -142,7 +167,7 @@ impl HybridHashJoinExec {
         Spec {
             join_type: self.join.join_type,
             null_equality: self.join.null_equality,
-            null_aware: self.join.null_aware,
+            null_aware: self.join.null_aware || self.builds_set,
             build_keys,
             probe_keys,
             filter: self.join.filter.clone(),
@@ -184,6 +209,9 @@ impl DisplayAs for HybridHashJoinExec {
         match described.strip_prefix("HashJoinExec") {
             Some(rest) => {
                 write!(f, "HybridHashJoinExec{rest}")?;
+                if self.builds_set {
+                    f.write_str(", null_aware")?;
+                }
                 match &self.broadcast {
                     Some(broadcast) => write!(f, ", broadcast={}", broadcast.choice),
                     None => Ok(()),

@@ -14,7 +14,7 @@ use super::index::Index;
 pub(crate) struct Spec {
     pub(crate) join_type: JoinType,
     pub(crate) null_equality: NullEquality,
-    /// `NOT IN`: a NULL among the probe keys leaves no build row.
+    /// `NOT IN`: a NULL among the keys of the set leaves no row of the side that is reported on, which is either.
     pub(crate) null_aware: bool,
     pub(crate) build_keys: Vec<PhysicalExprRef>,
     pub(crate) probe_keys: Vec<PhysicalExprRef>,
@@ -62,6 +62,16 @@ impl Spec {
             JoinType::RightMark => Some(Report::Marked),
             _ => None,
         }
+    }
+
+    /// Whether it is a `NOT IN` whose set is the build side.
+    pub(crate) fn builds_set(&self) -> bool {
+        self.null_aware && self.of_probe().is_some()
+    }
+
+    /// Whether it is a `NOT IN` whose set is the probe side.
+    pub(crate) fn probes_set(&self) -> bool {
+        self.null_aware && self.of_build().is_some()
     }
 
     /// Whether rows are told apart by keys. If not, every build row meets every probe row.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use datafusion::arrow::array::Array;
+use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{JoinSide, Result};
 use datafusion::execution::SendableRecordBatchStream;
@@ -50,6 +51,10 @@ impl Prober {
         if is_empty && self.spec.join_type.empty_build_side_produces_empty_result() {
             return Ok(());
         }
+        if self.build.has_null {
+            // Nothing is NOT IN a set with a NULL, for no probe row.
+            return Ok(());
+        }
         while let Some(batch) = probe.next().await.transpose()? {
             if batch.num_rows() == 0 {
                 continue;
@@ -58,7 +63,7 @@ impl Prober {
             metrics.input_batches.add(1);
             metrics.input_rows.add(batch.num_rows());
             let keys = Keys::of(&self.spec.probe_keys, &batch, self.spec.null_equality)?;
-            if self.spec.null_aware {
+            if self.spec.probes_set() {
                 let has_null = keys
                     .columns
                     .iter()
@@ -69,6 +74,15 @@ impl Prober {
                     return Ok(());
                 }
             }
+            let (batch, keys) = match &keys.matchable {
+                // NULL NOT IN a set is unknown, unless the set is empty.
+                Some(is_valid) if self.spec.builds_set() && !is_empty => {
+                    let batch = filter_record_batch(&batch, &is_valid.inner().clone().into())?;
+                    let keys = Keys::of(&self.spec.probe_keys, &batch, self.spec.null_equality)?;
+                    (batch, keys)
+                }
+                _ => (batch, keys),
+            };
             let view = self.build.view().await;
             let probing = self.route(view, batch, keys)?;
             self.deliver(probing).await?;
@@ -256,7 +270,7 @@ impl Prober {
         };
         let spec = &self.spec;
         let mut is_null = None;
-        if spec.null_aware {
+        if spec.probes_set() {
             if self.build.probe_has_null.load(Ordering::Relaxed) {
                 return Ok(());
             }

@@ -367,6 +367,50 @@ fn not_in_knows_what_null_means() {
     });
 }
 
+#[test]
+fn not_in_means_the_same_where_its_set_is_built() {
+    let cases = |each: &mut dyn FnMut(Case)| {
+        for probes in [1, 3] {
+            for (set_nulls, set_rows, nulls) in [
+                (0, 2000, 0),
+                (0, 2000, 15),
+                (0, 0, 15),
+                (1, 2000, 15),
+                (200, 2000, 0),
+            ] {
+                let build = Side {
+                    nulls: set_nulls,
+                    rows: set_rows,
+                    ..BUILD
+                };
+                let case = case(JoinType::RightAnti);
+                each(Case {
+                    build,
+                    probe: Side { nulls, ..PROBE },
+                    probes,
+                    null_aware: true,
+                    ..case
+                });
+            }
+        }
+    };
+    all(cases, async |case| {
+        let expected = expected(case).await;
+        let has_null = case.build.nulls > 0;
+        assert_eq!(expected.is_empty(), has_null, "{case:?}");
+        let pool = Arc::new(UnboundedMemoryPool::default());
+        let outcome = hybrid(case, pool, &plain, &plain).await;
+        assert_same(case, &outcome.rows, &expected);
+        for limit in [300 << 10, 100 << 10, 40 << 10] {
+            let outcome = with_limit(case, limit).await;
+            // A set with a NULL is not read to its end.
+            if case.build.rows > 0 && !has_null {
+                assert!(outcome.metric("spill_count") > 0, "{case:?}");
+            }
+        }
+    });
+}
+
 /// Most partitions get no row, and others hold what a table of none would take.
 #[test]
 fn an_empty_partition_asks_for_no_memory_in_vain() {

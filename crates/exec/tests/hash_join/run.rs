@@ -13,11 +13,14 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExprRef;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column};
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, Partitioning, collect};
+use datafusion::physical_plan::{
+    ChildrenPropertiesMode, ExecutionPlan, Partitioning, ReplaceChildrenOptions, collect,
+};
 use datafusion::prelude::SessionConfig;
 use plimsoll_exec::{BlockNestedLoopJoinExec, HybridHashJoinExec};
 
@@ -52,6 +55,13 @@ pub struct Case {
     /// Partitions when it spills.
     pub partitions: usize,
     pub seed: u64,
+}
+
+impl Case {
+    /// Whether it is a NOT IN whose set is the build side.
+    fn builds_set(self) -> bool {
+        self.null_aware && self.join == JoinType::RightAnti
+    }
 }
 
 /// What came of it.
@@ -102,6 +112,14 @@ pub fn stock(case: Case, build_scan: Scan, probe_scan: Scan) -> HashJoinExec {
         false => PartitionMode::Partitioned,
     };
     let (join, equality) = (&case.join, case.equality);
+    if case.builds_set() {
+        // The stock join knows NOT IN with the set as its probe side alone.
+        let asked = Arc::new(CoalescePartitionsExec::new(right));
+        let (join, on) = (join.swap(), on.into_iter().map(|(set, row)| (row, set)));
+        let (on, set) = (on.collect(), left);
+        let not_in = HashJoinExec::try_new(asked, set, on, None, &join, None, mode, equality, true);
+        return not_in.unwrap();
+    }
     let join = HashJoinExec::try_new(
         left,
         right,
@@ -277,6 +295,16 @@ pub async fn hybrid(
 /// Ours in place of a stock join.
 fn ours(case: Case, stock: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     match stock.downcast_ref::<HashJoinExec>() {
+        Some(join) if case.builds_set() => {
+            let join = HybridHashJoinExec::with_set_built(join, case.partitions);
+            let join: Arc<dyn ExecutionPlan> = Arc::new(join.unwrap().unwrap());
+            let [set, asked] = join.children()[..] else {
+                panic!("{case:?}: {} sides", join.children().len());
+            };
+            let sides = vec![Arc::clone(set), Arc::clone(asked.children()[0])];
+            let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
+            join.replace_children(sides, options).unwrap()
+        }
         Some(join) => Arc::new(HybridHashJoinExec::new(join, case.partitions).unwrap()),
         None => Arc::new(BlockNestedLoopJoinExec::of(&stock).unwrap()),
     }
