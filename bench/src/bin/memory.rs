@@ -59,6 +59,10 @@ struct Options {
     /// How often each join, or query beside peers, is run with each engine in turn
     #[arg(long, default_value_t = 3, requires = "repeated", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Drop the machine's page cache before each run: then the pages of tables, and of the engine's own program, are read within
+    /// the cgroup and count there. Needs root
+    #[arg(long)]
+    cold: bool,
     /// Where the table goes beside stdout; as JSON when it ends in .json. Written anew after each run
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -131,7 +135,7 @@ fn run(options: &Options) -> Result<bool> {
     {
         if let Some(tables) = task
             .tables()
-            .filter(|tables| warm.insert(tables.to_path_buf()))
+            .filter(|tables| !options.cold && warm.insert(tables.to_path_buf()))
         {
             read_all(tables);
         }
@@ -181,6 +185,9 @@ fn run_one(
     let _ = fs::remove_dir_all(&spill);
     fs::create_dir_all(&spill).with_context(|| format!("cannot create {}", spill.display()))?;
     let mut command = task.command(programs, engine, line, work)?;
+    if options.cold {
+        drop_page_cache()?;
+    }
     let run = cage
         .run(&mut command, Duration::from_secs(options.timeout))
         .with_context(|| format!("cannot run {engine}"))?;
@@ -188,6 +195,13 @@ fn run_one(
     let verdict = task.judge(engine, &run);
     let outcome = Outcome::new(engine, &task.name, line, &run, &verdict);
     Ok(outcome.that_must_finish(task.must_finish(line)))
+}
+
+/// Makes the kernel forget what it has of files; see proc_sys_vm(5).
+fn drop_page_cache() -> Result<()> {
+    let switch = "/proc/sys/vm/drop_caches";
+    rustix::fs::sync();
+    fs::write(switch, "1").with_context(|| format!("cannot write {switch}, as --cold must"))
 }
 
 fn told(outcome: &Outcome) -> String {
