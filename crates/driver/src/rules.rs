@@ -5,8 +5,8 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use plimsoll_exec::{
-    BlockNestedLoopJoins, BroadcastJoins, DynamicFilters, ExternalSorts, ExternalWindows,
-    HybridHashAggregates, HybridHashJoins, ProjectionsInPieces, UnnestsInPieces,
+    BlockNestedLoopJoins, BroadcastJoins, DynamicFilters, ExternalRecursions, ExternalSorts,
+    ExternalWindows, HybridHashAggregates, HybridHashJoins, ProjectionsInPieces, UnnestsInPieces,
 };
 
 use crate::source::SteadyScans;
@@ -21,6 +21,7 @@ pub(crate) fn rules(partitions: usize, is_short: bool) -> Vec<Rule> {
     rules.insert(0, Arc::new(BroadcastJoins::new(partitions, !is_short)));
     rules.push(Arc::new(BlockNestedLoopJoins));
     rules.push(Arc::new(ExternalWindows));
+    rules.push(Arc::new(ExternalRecursions::new(partitions)));
     rules.push(Arc::new(DynamicFilters));
     // Behind the one that follows columns through aggregates.
     rules.push(Arc::new(HybridHashAggregates::new(partitions)));

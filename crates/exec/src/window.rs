@@ -5,7 +5,7 @@
 //! that end with the partition): it reads its whole input before it computes anything, and reserves nothing for it.
 //!
 //! [`ExternalWindowExec`] stands in place of `WindowAggExec`. Its input is sorted by partition, so a partition is
-//! complete when the next begins: its rows are [kept](partition) until then, reserved, on disk where memory is refused
+//! complete when the next begins: its rows are [kept](crate::waiting) until then, reserved, on disk where memory is refused
 //! or taken back, and [computed](compute) and handed on then. What a partition on disk still takes is, of functions
 //! whose value all its rows share, nothing but that value; of others their arguments and results.
 //!
@@ -13,7 +13,6 @@
 
 mod compute;
 mod exec;
-mod partition;
 mod rule;
 mod running;
 

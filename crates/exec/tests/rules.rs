@@ -8,6 +8,8 @@ mod dynamic_filter;
 mod merge;
 #[path = "rules/pieces.rs"]
 mod pieces;
+#[path = "rules/recursion.rs"]
+mod recursion;
 #[path = "rules/session.rs"]
 mod session;
 #[path = "rules/window.rs"]

@@ -5,7 +5,9 @@ use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, RecordOutput};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, RecordOutput, SpillMetrics,
+};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::windows::WindowAggExec;
 use datafusion::physical_plan::{
@@ -15,9 +17,10 @@ use datafusion_execution::{TryEmitter, async_try_stream};
 use futures::StreamExt;
 
 use super::compute::{Functions, Value};
-use super::partition::{Complete, Open, Work};
 use crate::batches::tidy;
 use crate::plan::as_stock;
+use crate::spill::Disk;
+use crate::waiting::{Complete, Room, UseOfRows, Waiting};
 
 /// Window functions over sorted rows that keeps one partition at a time, and that on disk where it does not fit.
 ///
@@ -84,18 +87,22 @@ impl ExecutionPlan for ExternalWindowExec {
             partition_by: self.window.partition_by_sort_keys()?,
             batch_size: context.session_config().batch_size().max(1),
         };
-        let work = Arc::new(Work::new(
-            partition,
-            input.schema(),
+        let spill = SpillMetrics::new(&self.metrics, partition);
+        let room = Room::new(
+            (format!("Window[{partition}]"), "spilled_partitions"),
+            UseOfRows::AsOneBatch,
+            &input.schema(),
+            &Disk::new(&context, spill, "a window"),
             &context,
-            &self.metrics,
-        ));
-        let open = Open::new(Arc::clone(&work));
+            (&self.metrics, partition),
+        );
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
         let rows = async_try_stream(move |emitter| {
             let windows = Windows {
                 functions,
-                work,
-                open,
+                baseline,
+                open: Waiting::new(&room),
+                room,
                 last: None,
                 emitter,
             };
@@ -114,9 +121,10 @@ pub(crate) fn of_plan(plan: &Arc<dyn ExecutionPlan>) -> Option<ExternalWindowExe
 /// One output partition of the operator on its way through its input.
 struct Windows {
     functions: Functions,
-    work: Arc<Work>,
+    room: Arc<Room>,
+    baseline: BaselineMetrics,
     /// The partition that has begun.
-    open: Arc<Open>,
+    open: Arc<Waiting>,
     /// Its latest row.
     last: Option<RecordBatch>,
     emitter: TryEmitter<RecordBatch, DataFusionError>,
@@ -124,7 +132,7 @@ struct Windows {
 
 impl Windows {
     async fn run(mut self, mut input: SendableRecordBatchStream) -> Result<()> {
-        let compute = self.work.baseline.elapsed_compute().clone();
+        let compute = self.baseline.elapsed_compute().clone();
         while let Some(batch) = input.next().await.transpose()? {
             if batch.num_rows() == 0 {
                 continue;
@@ -147,7 +155,7 @@ impl Windows {
         let Some(last) = &self.last else {
             return Ok(false);
         };
-        let both = concat_batches(&self.work.schema, [last, &batch.slice(0, 1)])?;
+        let both = concat_batches(&self.functions.input, [last, &batch.slice(0, 1)])?;
         Ok(self.functions.ranges(&both)?.len() > 1)
     }
 
@@ -170,7 +178,7 @@ impl Windows {
                 .map(|range| range.start - start..range.end - start)
                 .collect();
             let rows = {
-                let _time = self.work.baseline.elapsed_compute().timer();
+                let _time = self.baseline.elapsed_compute().timer();
                 self.functions.of_partitions(&whole, &middle)?
             };
             self.emit(rows).await;
@@ -180,7 +188,7 @@ impl Windows {
 
     /// Keeps rows of the partition that is open.
     fn keep(&mut self, rows: RecordBatch) -> Result<()> {
-        let _time = self.work.baseline.elapsed_compute().timer();
+        let _time = self.baseline.elapsed_compute().timer();
         let last = rows.slice(rows.num_rows().saturating_sub(1), 1);
         self.last = Some(tidy(last)?);
         self.open.push(rows)
@@ -196,10 +204,10 @@ impl Windows {
                 self.emit_with(rows, 0, &values).await?;
             }
             Some(Complete::OnDisk(run)) => {
-                let memory = self.work.reservation();
+                let memory = self.room.reservation();
                 let (values, _memory) = self.functions.of_run(&run, memory).await?;
                 let mut first = 0;
-                let mut reader = run.reader(self.work.batch_size);
+                let mut reader = run.reader(self.functions.batch_size);
                 while let Some(rows) = reader.next().await? {
                     let count = rows.num_rows();
                     self.emit_with(rows, first, &values).await?;
@@ -222,7 +230,7 @@ impl Windows {
     }
 
     async fn emit(&mut self, rows: RecordBatch) {
-        let rows = rows.record_output(&self.work.baseline);
+        let rows = rows.record_output(&self.baseline);
         self.emitter.emit(rows).await;
     }
 }
