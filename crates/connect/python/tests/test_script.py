@@ -97,7 +97,7 @@ class ScriptTest(unittest.TestCase):
                 process = script.start()
                 self.assertEqual(process.stdout.readline(), "ready\n")
                 process.send_signal(number)
-                _, errors = process.communicate(timeout=30)
+                _, errors = process.communicate(timeout=120)
                 # The shell makes 130 and 143 of these.
                 self.assertEqual(process.returncode, -number)
                 self.assertNotIn("launcher", errors)

@@ -104,7 +104,7 @@ class WireTest(unittest.TestCase):
         process = script.start(remote=self.server.remote, token="secret")
         self.assertTrue(self.server.executing.wait(60))
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
         self.assertEqual(process.returncode, -signal.SIGINT)
         self.assertTrue(errors.rstrip().endswith("KeyboardInterrupt"), errors)
         self.assertNotIn("plimsoll_", errors)
@@ -121,7 +121,7 @@ class WireTest(unittest.TestCase):
         process = script.start(remote=self.server.remote)
         self.assertTrue(self.server.executing.wait(60))
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         self.assertEqual(process.returncode, -signal.SIGINT)
 
     def test_the_script_ends_with_the_engine(self) -> None:
