@@ -37,6 +37,7 @@ pub(crate) struct Seen {
     disk: Arc<Disk>,
     /// Takes nothing itself; what is reserved elsewhere is of its consumer.
     memory: MemoryReservation,
+    task: Option<Arc<TaskMemory>>,
     state: Mutex<State>,
     /// How often it went to disk: once at most.
     spilled: Count,
@@ -65,6 +66,9 @@ struct List {
     latest: Vec<RecordBatch>,
     /// Covers the latest.
     memory: MemoryReservation,
+    /// How many rows the table had when it went to disk, and the bytes that it took.
+    table_rows: u128,
+    table_bytes: u128,
 }
 
 impl Seen {
@@ -94,9 +98,10 @@ impl Seen {
             state: Mutex::new(State::InMemory(table)),
             spilled: counter("spilled_tables"),
             reclaimed: counter("reclaimed"),
+            task: TaskMemory::of(context.memory_pool()),
             memory,
         });
-        if let Some(task) = TaskMemory::of(context.memory_pool()) {
+        if let Some(task) = &seen.task {
             let offer: Weak<Self> = Arc::downgrade(&seen);
             task.offer(&seen.memory, offer);
         }
@@ -241,7 +246,16 @@ impl List {
             .append(&mut self.run, &latest, bytes_of(&latest))?;
         self.latest.clear();
         self.memory.free();
+        self.note_in_full(seen);
         Ok(())
+    }
+
+    /// Notes what the table would take by now, had it stayed in memory.
+    fn note_in_full(&self, seen: &Seen) {
+        if let Some(task) = &seen.task {
+            let bytes = self.run.rows as u128 * self.table_bytes / self.table_rows.max(1);
+            task.would_hold(&seen.memory, bytes as u64);
+        }
     }
 }
 
@@ -252,7 +266,7 @@ impl State {
             return Ok(0);
         };
         let file = RunFile::create(&seen.disk, &seen.schema)?;
-        let count = table.rows.len();
+        let (count, size) = (table.rows.len(), table.rows.size());
         let columns = table.rows.emit(EmitTo::All)?;
         let rows = with_rows(&seen.schema, columns, count)?;
         let mut run = Run::default();
@@ -262,12 +276,16 @@ impl State {
         }
         let freed = table.memory.free();
         seen.spilled.add(1);
-        *self = State::OnDisk(List {
+        let list = List {
             file,
             run,
             latest: Vec::new(),
             memory: seen.memory.new_empty(),
-        });
+            table_rows: count as u128,
+            table_bytes: size as u128,
+        };
+        list.note_in_full(seen);
+        *self = State::OnDisk(list);
         Ok(freed)
     }
 }

@@ -126,15 +126,12 @@ async fn steps_that_do_not_fit_go_to_disk() {
 
 #[tokio::test]
 async fn datafusion_fails_where_ours_finishes() {
-    for at in [0, 4, 5] {
+    for at in [0, 5] {
         let (query, _) = QUERIES[at];
         let query = format!("WITH RECURSIVE {WAYS}, {query}");
         let frame = context(Some(300 << 10), false).sql(&query).await.unwrap();
         let error = frame.collect().await.unwrap_err().to_string();
-        assert!(
-            error.contains("RecursiveQuery") || error.contains("HashJoin"),
-            "{error}"
-        );
+        assert!(error.contains("RecursiveQuery"), "{error}");
     }
 }
 
